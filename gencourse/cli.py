@@ -1,0 +1,48 @@
+"""The command line: `gencourse train | bench | release | grade`.
+
+Each subcommand is one module with two functions, `configure(parser)` and `run(args)`. A module is
+imported only when its command is asked for, so `gencourse grade` never waits for what it does not use.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from gencourse import __version__
+
+__all__ = ["COMMANDS", "main"]
+
+# name: (module, one line of help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("gencourse.recipes", "train a checkpoint that the course ships"),
+    "bench": ("gencourse.bench", "measure what the book prints"),
+    "release": ("gencourse.grading.release", "write the learners' version of an exercise"),
+    "grade": ("gencourse.grading.grade", "mark a folder of submissions in a sandbox"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status.
+
+    Raises `SystemExit` as argparse does for arguments that make no sense.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="gencourse", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"gencourse {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((a for a in arguments if not a.startswith("-")), None)
+    for name, (module, help_line) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=help_line)
+        if name == asked:
+            implementation = importlib.import_module(module)
+            subparser.description = implementation.__doc__
+            subparser.formatter_class = argparse.RawDescriptionHelpFormatter
+            implementation.configure(subparser)
+            subparser.set_defaults(run=implementation.run)
+    args = parser.parse_args(arguments)
+    return int(args.run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
