@@ -1,7 +1,7 @@
 """The command line: `gencourse train | bench | release | grade`.
 
-Each subcommand is one module with two functions, `configure(parser)` and `run(args)`. A module is
-imported only when its command is asked for, so `gencourse grade` never waits for what it does not use.
+Each subcommand is a module with two functions, `configure(parser)` and `run(args)`. It is
+imported only when its command is asked for: `gencourse grade` never waits for PyTorch.
 """
 
 import argparse

@@ -59,7 +59,7 @@ def main(names: list[str]) -> int:
         os.environ
         | {
             "PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}",
-            "OMP_NUM_THREADS": "1",  # the tests run side by side; one thread each is fastest and repeatable
+            "OMP_NUM_THREADS": "1",  # tests run side by side, one thread each
             "GENCOURSE_BOOK_BUILT": str(ROOT / "_build" / "html"),
         }
     )
