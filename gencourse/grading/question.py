@@ -104,16 +104,21 @@ class FunctionQuestion:
 class ChoiceQuestion:
     """A question whose answer is a dict `{item: option}`, marked item by item, each worth the same.
 
+    `options` are the same for every item, or a mapping that gives each item its own.
     `remarks[item, option]` says what to reconsider for a choice that is known to tempt.
     """
 
     name: str
     variable: str  # the dict's name in the notebook
     points: int
-    options: tuple[str, ...]
+    options: tuple[str, ...] | Mapping[str, tuple[str, ...]]
     key: Mapping[str, str]
     remarks: Mapping[tuple[str, str], str]
     where: str = ""
+
+    def options_for(self, item: str) -> tuple[str, ...]:
+        """What may be chosen for `item`."""
+        return self.options[item] if isinstance(self.options, Mapping) else self.options
 
 
 @dataclass(frozen=True)
@@ -210,8 +215,8 @@ def judge_choice(question: ChoiceQuestion, answer: object) -> Verdict:
             right += 1
         elif choice is None or choice in ("", "..."):
             lines.append(f"{item}: no choice made.")
-        elif choice not in [o.casefold() for o in question.options]:
-            lines.append(f"{item}: not one of {', '.join(question.options)}.")
+        elif choice not in [o.casefold() for o in question.options_for(item)]:
+            lines.append(f"{item}: not one of {', '.join(question.options_for(item))}.")
         else:
             lines.append(f"{item}: {remarks.get((item, choice), 'not this one.')}")
     points = question.points * right / len(question.key)
