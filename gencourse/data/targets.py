@@ -140,7 +140,7 @@ class TwoMoons(Target):
 
     The integral along each arc is done by Gauss-Legendre quadrature with 128 nodes. Its integrand
     is smooth on the scale of noise/radius, so within the plot square the error in log p is below
-    1e-6 nats for noise ≥ 0.1 radius (a test compares it with adaptive quadrature).
+    1e-6 nats for noise ≥ 0.1 radius (a test compares it with a far finer rule).
     """
 
     name: ClassVar[str] = "two moons"
