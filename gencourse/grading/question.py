@@ -87,6 +87,10 @@ class FunctionQuestion:
     sent into the sandbox, so it stands alone: it imports what it needs inside its own body. The
     reference and the misconceptions are called through it as well, and so it may also return more
     than the function does, a gradient for example.
+
+    `expects` tells the learner what any right answer does: its shape, and a property it has.
+    `alternatives` are right answers written differently. Nothing runs them but the tests, which
+    hold that they are accepted.
     """
 
     name: str  # the grade_id and the marker `# exercise: NAME`
@@ -95,6 +99,8 @@ class FunctionQuestion:
     inputs: Callable[[torch.Generator], list[Arguments]]
     reference: Answer
     misconceptions: tuple[Misconception, ...] = ()
+    alternatives: tuple[Answer, ...] = ()
+    expects: str = ""
     rtol: float = 1e-4
     atol: float = 1e-5
     call: Callable[..., Any] = call_directly
