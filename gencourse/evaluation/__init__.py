@@ -1,0 +1,1 @@
+"""Measuring a model: models whose answer is known, estimators, distances."""
