@@ -13,6 +13,7 @@ All in nats. B is the number of observations.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -39,7 +40,7 @@ class LinearGaussian:
         self.weight, self.bias, self.scale = weight, bias, scale
         latents = weight.shape[1]
         precision = torch.eye(latents, dtype=weight.dtype) + weight.T @ weight / scale**2
-        self.posterior_covariance = torch.linalg.inv(precision)
+        self.posterior_covariance: Tensor = torch.linalg.inv(precision)
 
     @classmethod
     def random(
@@ -54,17 +55,16 @@ class LinearGaussian:
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """`n` draws of x, (n, D)."""
         data_dim, latent_dim = self.weight.shape
-        kind = {"generator": generator, "dtype": self.weight.dtype}
-        z = torch.randn(n, latent_dim, **kind)
-        noise = torch.randn(n, data_dim, **kind)
+        dtype = self.weight.dtype
+        z = torch.randn(n, latent_dim, generator=generator, dtype=dtype)
+        noise = torch.randn(n, data_dim, generator=generator, dtype=dtype)
         return z @ self.weight.T + self.bias + self.scale * noise
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) = log N(x; b, WWᵀ + σ²I), exactly; x (B, D), returns (B,)."""
         eye = torch.eye(len(self.bias), dtype=x.dtype)
         covariance = self.weight @ self.weight.T + self.scale**2 * eye
-        normal = torch.distributions.MultivariateNormal(self.bias, covariance)
-        log_prob: Tensor = normal.log_prob(x)
+        log_prob: Tensor = _normal(self.bias, covariance).log_prob(x)
         return log_prob
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
@@ -90,11 +90,14 @@ class LinearGaussian:
 
     def gap(self, x: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
         """KL(q || p(z|x)) for q = N(mean, diag exp(log_var)), (B,): what the ELBO leaves out."""
-        q = torch.distributions.MultivariateNormal(mean, torch.diag_embed(log_var.exp()))
-        posterior = torch.distributions.MultivariateNormal(
-            self.posterior_mean(x), self.posterior_covariance
-        )
-        return torch.distributions.kl_divergence(q, posterior)
+        q = _normal(mean, torch.diag_embed(log_var.exp()))
+        posterior = _normal(self.posterior_mean(x), self.posterior_covariance)
+        gap: Tensor = torch.distributions.kl_divergence(q, posterior)
+        return gap
+
+
+def _normal(mean: Tensor, covariance: Tensor) -> Any:
+    return torch.distributions.MultivariateNormal(mean, covariance)
 
 
 def latent_rates(eigenvalues: Tensor, scale: float) -> Tensor:
