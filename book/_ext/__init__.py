@@ -13,9 +13,11 @@ from . import (
     elements,
     equations,
     exercises,
+    katex,
     margin,
     numbers,
     opening,
+    pages,
     quotes,
     source_pages,
 )
@@ -23,8 +25,10 @@ from . import (
 MODULES = (
     elements,
     opening,
+    pages,
     depth,
     boxes,
+    katex,
     margin,
     equations,
     exercises,

@@ -12,12 +12,11 @@
 The verb names the family, and with it the colour of the page. `map` is for chapters about all.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
-from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
 from .elements import inline_element, mark, text_element
@@ -69,19 +68,15 @@ class Opening(SphinxDirective):
         return [label, *following]
 
 
-class PlaceVerb(SphinxTransform):
-    """Move the verb above the title that the directive follows."""
-
-    default_priority = 400
-
-    def apply(self, **kwargs: Any) -> None:
-        for label in list(self.document.findall(text_element)):
-            if "opening-verb" in label["classes"] and isinstance(label.parent, nodes.section):
-                section = label.parent
-                section.remove(label)
-                section.insert(0, label)
+def place_verbs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Move the verb above the title: late, since a section's first child is taken for its title."""
+    for label in list(doctree.findall(text_element)):
+        if "opening-verb" in label["classes"] and isinstance(label.parent, nodes.section):
+            section = label.parent
+            section.remove(label)
+            section.insert(0, label)
 
 
 def setup(app: Sphinx) -> None:
     app.add_directive("opening", Opening)
-    app.add_transform(PlaceVerb)
+    app.connect("doctree-resolved", place_verbs)

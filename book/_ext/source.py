@@ -2,7 +2,7 @@
 
 `find_object(root, "gencourse.families.vae.elbo")` and `find_test(root, "tests/x.py::test_y")`
 answer with the file and the lines. A name that a package merely re-exports is followed to where
-it lives. A name that is not there raises `LookupError` with a sentence that says what was looked for.
+it lives. A name that is not there raises `LookupError`, which says what was looked for.
 """
 
 import ast
