@@ -1,0 +1,111 @@
+"""Running a notebook's cells and keeping what they printed.
+
+Pictures, widgets and HTML are left out, and so is what went to stderr: what remains is what nbval
+compares. One thread and no timestamps, so that the bytes are the same each time. What a run printed
+is kept under `_build/notebooks/` for as long as neither its code nor the package changes.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+import gencourse
+
+__all__ = ["run", "without_outputs"]
+
+TIMEOUT = 120  # seconds for one cell
+THREADS = {"OMP_NUM_THREADS": "1"}
+
+
+def run(notebook: NotebookNode, path: Path, kept: Path) -> NotebookNode:
+    """Return `notebook`, which is to stand at `path`, with its text outputs.
+
+    `kept` is the folder that remembers earlier runs. Raises `nbclient`'s `CellExecutionError`, and
+    `ValueError` when a cell prints a path of this machine.
+    """
+    notebook = nbformat.from_dict(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    key = hashlib.sha256("\0".join([_surroundings(), *(c.source for c in code)]).encode())
+    memory = kept / f"{key.hexdigest()[:32]}.json"
+    if memory.is_file():
+        outputs = json.loads(memory.read_text(encoding="utf8"))
+    else:
+        outputs = _execute(notebook, path)
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(json.dumps(outputs), encoding="utf8")
+    for count, (cell, printed) in enumerate(zip(code, outputs, strict=True), 1):
+        cell.outputs = [nbformat.from_dict(output) for output in printed]
+        cell.execution_count = count
+    return notebook
+
+
+def without_outputs(notebook: NotebookNode) -> NotebookNode:
+    """A copy of `notebook` as it is before it runs."""
+    notebook = nbformat.from_dict(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
+def _execute(notebook: NotebookNode, path: Path) -> list[list[dict[str, Any]]]:
+    fresh = without_outputs(notebook)
+    client = NotebookClient(
+        fresh,
+        kernel_name="python3",
+        timeout=TIMEOUT,
+        record_timing=False,
+        store_widget_state=False,
+        extra_arguments=["--log-level=ERROR"],  # the kernel warns of TCP each time it starts
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    with patch.dict(os.environ, THREADS):
+        client.execute()
+    outputs = [_text(c.outputs) for c in fresh.cells if c.cell_type == "code"]
+    if any(place in json.dumps(outputs) for place in (str(Path.home()) + "/", str(path.parent))):
+        raise ValueError(f"{path.name}: a cell prints a path of this machine")
+    return outputs
+
+
+def _text(outputs: list[NotebookNode]) -> list[dict[str, Any]]:
+    """The outputs that are text, streams joined as nbval joins them."""
+    kept: list[dict[str, Any]] = []
+    for output in outputs:
+        if output.output_type == "stream":
+            if output.name == "stdout":
+                kept.append({"output_type": "stream", "name": "stdout", "text": output.text})
+        elif output.output_type == "error":
+            kept.append(
+                {
+                    "output_type": "error",
+                    "ename": output.ename,
+                    "evalue": output.evalue,
+                    "traceback": [],
+                }
+            )
+        elif "text/plain" in output.data:
+            output.data = {"text/plain": output.data["text/plain"]}
+            output.metadata = {}
+            kept.append(dict(output))
+    return kept
+
+
+@cache
+def _surroundings() -> str:
+    """What an output depends on beside the code: the package's files, and the libraries."""
+    digest = hashlib.sha256()
+    package = Path(gencourse.__file__).parent
+    for file in sorted(p for p in package.rglob("*") if p.is_file() and p.suffix != ".pyc"):
+        digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
+    libraries = [f"{name} {version(name)}" for name in ("torch", "numpy", "matplotlib", "ipython")]
+    return "\n".join([digest.hexdigest(), platform.python_version(), *libraries])
