@@ -1,0 +1,43 @@
+"""Integrals on a grid: the honest way to a normaliser, as long as there are few dimensions.
+
+Both functions use the midpoint rule, which converges faster than any power of the spacing for a
+smooth integrand that vanishes before the edge of the box. Everything is computed in float64.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["grid", "kl_divergence", "log_normaliser"]
+
+LogDensity = Callable[[Tensor], Tensor]
+
+
+def grid(dimension: int, extent: float, points: int) -> Tensor:
+    """Midpoints of `points` cells per axis over [−extent, extent]ᴰ: (points ** D, D)."""
+    step = 2 * extent / points
+    axis = -extent + step * (torch.arange(points, dtype=torch.float64) + 0.5)
+    return torch.cartesian_prod(*[axis] * dimension).reshape(-1, dimension)
+
+
+def log_normaliser(energy: LogDensity, dimension: int, extent: float, points: int) -> Tensor:
+    """log Z = log ∫ exp(−E(x)) dx over [−extent, extent]ᴰ, in nats; a scalar.
+
+    `energy` maps (B, D) to (B,) and is evaluated points ** D times.
+    """
+    step = torch.tensor(2 * extent / points, dtype=torch.float64)
+    x = grid(dimension, extent, points)
+    return torch.logsumexp(-energy(x), dim=0) + dimension * step.log()
+
+
+def kl_divergence(
+    log_p: LogDensity, log_q: LogDensity, extent: float = 3.0, points: int = 240
+) -> Tensor:
+    """KL(p ‖ q) = ∫ p(x) (log p(x) − log q(x)) dx over a square of the plane, in nats; a scalar.
+
+    Both functions map (B, 2) to (B,) and must be normalised (Kullback and Leibler, 1951).
+    """
+    x = grid(2, extent, points)
+    p = log_p(x).exp() * (2 * extent / points) ** 2
+    return (p * (log_p(x) - log_q(x))).sum()
