@@ -1,0 +1,125 @@
+"""What a live figure takes from a checkpoint: its weights file, and the picture that stands in.
+
+`python -m tools.widgets` writes both into static/. Weights go out as float16; everything else in the
+file (codes, their means) is computed from the weights so rounded, which are what the browser uses.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+
+from gencourse import checkpoints
+from gencourse.data import binarize, mnist
+from gencourse.families.vae import VAE
+from gencourse.widgets.latent_plane import LatentPlane
+from gencourse.widgets.weights import pack, unpack
+
+__all__ = ["EXPORTS", "latent_plane", "latent_plane_picture", "restore"]
+
+CODES = 500
+"""Test digits whose codes the latent plane can show."""
+
+INK = 35
+"""Grey level of ink on white paper."""
+
+ACTIVATIONS = {nn.SiLU: "silu", nn.ReLU: "relu", nn.Tanh: "tanh"}
+
+
+def latent_plane(model: VAE) -> bytes:
+    """The weights file of the latent plane: both networks, one test digit of each class, the codes
+    of the first `CODES` test digits, and the mean and spread of each class's codes."""
+    networks = {"encoder": model.encoder.network, "decoder": model.decoder.network}
+    layers, tensors = {}, {}
+    for name, network in networks.items():
+        layers[name], parameters = _flatten(name, network)
+        tensors |= parameters
+    restore(model, tensors)  # from here on the model is the one in the browser
+
+    test = mnist("test")
+    images = binarize(test.images, seed=0)
+    with torch.no_grad():
+        codes = model.encoder(images)[0]
+    first = [int((test.labels == digit).nonzero()[0]) for digit in range(10)]
+    classes = [codes[test.labels == digit] for digit in range(10)]
+    tensors |= {
+        "examples": np.packbits(images[first].numpy().astype(np.uint8), axis=1, bitorder="little"),
+        "labels": test.labels[:CODES].numpy().astype(np.uint8),
+        "codes": codes[:CODES].numpy().astype(np.float16),
+        "means": torch.stack([each.mean(0) for each in classes]).numpy().astype(np.float16),
+        "stds": torch.stack([each.std(0) for each in classes]).numpy().astype(np.float16),
+    }
+    return pack({**layers, "extent": 3.0, "computed": ["codes", "means", "stds"]}, tensors)
+
+
+def restore(model: VAE, tensors: dict[str, NDArray[np.float16]]) -> None:
+    """Give the model the float16 weights of a weights file, so that it computes what the browser
+    does."""
+    state = {
+        key.replace(".", ".network.", 1): torch.from_numpy(array.astype(np.float32))
+        for key, array in tensors.items()
+        if key.startswith(("encoder.", "decoder."))
+    }
+    model.load_state_dict(state)
+
+
+def _flatten(
+    name: str, network: nn.Module
+) -> tuple[list[tuple[str, str]], dict[str, NDArray[np.float16]]]:
+    """The linear layers of a perceptron, each with the activation that follows it."""
+    modules = list(network.named_children())
+    layers: list[tuple[str, str]] = []
+    tensors = {}
+    for (key, module), (_, following) in zip(modules, [*modules[1:], ("", None)], strict=True):
+        if isinstance(module, nn.Linear):
+            layers.append((f"{name}.{key}", ACTIVATIONS.get(type(following), "none")))
+            for part, value in module.named_parameters():
+                tensors[f"{name}.{key}.{part}"] = value.detach().numpy().astype(np.float16)
+        elif type(module) not in ACTIVATIONS:
+            raise TypeError(
+                f"the latent plane runs perceptrons only; the {name} has a {type(module).__name__}"
+            )
+    return layers, tensors
+
+
+def latent_plane_picture(model: VAE, extent: float, z: tuple[float, float]) -> Image.Image:
+    """The latent plane in its starting state, ink on white, as it stands before the figure starts.
+
+    It has the proportions of the figure's own layout, so that nothing moves when the figure takes
+    its place.
+    """
+    side, cells, left, digit = 354, 16, 22, 290
+    picture = Image.new("L", (684, 382), 255)
+    centres = extent * ((2 * torch.arange(cells) + 1) / cells - 1)
+    codes = torch.cartesian_prod(-centres, centres).flip(1)  # z2 falls from row to row
+    with torch.no_grad():
+        small = model.decoder.mean(codes).reshape(cells, cells, 28, 28)
+        large = model.decoder.mean(torch.tensor(z)).reshape(28, 28)
+    plane = _ink(small.permute(0, 2, 1, 3).reshape(28 * cells, 28 * cells))
+    picture.paste(plane.resize((side, side), Image.Resampling.LANCZOS), (left, 0))
+    picture.paste(_ink(large).resize((digit, digit), Image.Resampling.NEAREST), (684 - digit, 0))
+    x, y = left + side * (z[0] / extent + 1) / 2, side * (1 - z[1] / extent) / 2
+    pen = ImageDraw.Draw(picture)
+    for radius, shade in ((12, 255), (10, INK), (7, 255)):
+        pen.circle((x, y), radius, outline=shade, width=3 if shade == INK else 2)
+    return picture
+
+
+def _ink(probability: Tensor) -> Image.Image:
+    """Probabilities of ink as grey levels, white for 0."""
+    return Image.fromarray((255 - (255 - INK) * probability).round().to(torch.uint8).numpy())
+
+
+def _write_latent_plane(weights: Path, picture: Path) -> None:
+    model = checkpoints.load("vae-2d")
+    weights.write_bytes(latent_plane(model))
+    meta, _ = unpack(weights.read_bytes())
+    latent_plane_picture(model, meta["extent"], LatentPlane.z.default()).save(picture, quality=60, method=6)
+
+
+EXPORTS: dict[str, Callable[[Path, Path], None]] = {"latent-plane": _write_latent_plane}
+"""For each figure, what writes its weights file and its picture."""

@@ -1,0 +1,18 @@
+// Seeded randomness: the same seed gives the same draws in every browser.
+
+/** Uniform draws in [0, 1) from a 32-bit seed (mulberry32). */
+export function uniform(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Standard normal draws (Box and Muller); every call uses two uniforms and keeps one value. */
+export function normal(seed) {
+  const u = uniform(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - u())) * Math.cos(2 * Math.PI * u());
+}
