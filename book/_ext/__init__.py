@@ -4,16 +4,21 @@ One module holds one idea and says at its top what it is for. Each has a `setup(
 file lists them, and leaving one out of the list takes its idea out of the book.
 """
 
+from pathlib import Path
+
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
 from . import (
     boxes,
+    cells,
     depth,
     elements,
     equations,
+    execution,
     exercises,
     katex,
+    live,
     margin,
     numbers,
     opening,
@@ -21,25 +26,34 @@ from . import (
     quotes,
     source_pages,
 )
+from .digests import digest
 
-MODULES = (
+IDEAS = (
     elements,
+    # what a chapter can say
     opening,
-    pages,
     depth,
     boxes,
-    katex,
     margin,
     equations,
-    exercises,
     quotes,
-    source_pages,
     numbers,
+    exercises,
+    # what becomes of it
+    katex,
+    cells,
+    execution,
+    source_pages,
+    live,
+    pages,
 )
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_config_value("course_root", None, "env", types=(str, type(None)))
-    for module in MODULES:
-        module.setup(app)
+    # A change of the dialect reads every chapter again; a change of the look writes every page.
+    app.add_config_value("course_dialect", digest(Path(__file__).parent), "env")
+    app.add_config_value("course_look", digest(pages.BOOK / "_static"), "html")
+    for idea in IDEAS:
+        idea.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,7 +11,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-__all__ = ["element", "inline_element", "mark", "text_element"]
+__all__ = ["element", "inline_element", "mark", "text_element", "visitors"]
 
 
 class element(nodes.General, nodes.Element):
@@ -68,7 +68,12 @@ def _pass(self: nodes.NodeVisitor, node: nodes.Element) -> None:
     pass
 
 
+def visitors() -> dict[str, Any]:
+    """What `app.add_node` needs for these nodes and for the kinds derived from them."""
+    others = dict.fromkeys(("latex", "text", "man", "texinfo"), (_pass, _pass))
+    return {"html": (_visit, _depart), **others}
+
+
 def setup(app: Sphinx) -> None:
     for node in (element, text_element, inline_element):
-        others = dict.fromkeys(("latex", "text", "man", "texinfo"), (_pass, _pass))
-        app.add_node(node, html=(_visit, _depart), **others)
+        app.add_node(node, **visitors())

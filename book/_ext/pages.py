@@ -31,12 +31,10 @@ STYLES = {
 SCRIPTS = {
     "course.js": "",
     "design-tabs.js": 'class="sd-tab-',
-    # The search page runs Sphinx's own search.
+    # The search page runs Sphinx's own search; its template adds the rest.
     "documentation_options.js": 'id="search-results"',
     "doctools.js": 'id="search-results"',
     "sphinx_highlight.js": 'id="search-results"',
-    "searchtools.js": 'id="search-results"',
-    "language_data.js": 'id="search-results"',
 }
 
 

@@ -1,22 +1,25 @@
 """Pages of the book that show the package's and the tests' own source, highlighted and offline.
 
-An equation's line, and a quotation, link to the function's place on such a page. Only files that a
-chapter mentions get one.
+An equation's line, and a quotation, link to a function's place on such a page. A file gets its page
+when some chapter mentions it; the page lists what was mentioned, and where.
 """
 
 import html
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.util.docutils import SphinxDirective  # noqa: F401
 
 from .source import Found
 
-__all__ = ["root_of", "source_link", "source_reference"]
+__all__ = ["root_of", "source_link"]
 
 
 def root_of(env: BuildEnvironment) -> Path:
@@ -24,69 +27,88 @@ def root_of(env: BuildEnvironment) -> Path:
     return Path(env.srcdir, env.config.course_root or ".").resolve()
 
 
-def _mentions(env: BuildEnvironment) -> dict[str, set[Found]]:
-    if not hasattr(env, "course_mentions"):
-        env.course_mentions = {}  # type: ignore[attr-defined]
-    return env.course_mentions  # type: ignore[attr-defined, no-any-return]
-
-
 def page_name(path: str) -> str:
     return f"source/{path.removesuffix('.py')}"
 
 
-def anchor(found: Found) -> str:
-    return found.name
+def mentions(env: BuildEnvironment) -> dict[str, set[Found]]:
+    """For each chapter, the functions and tests that it links."""
+    if not hasattr(env, "course_mentions"):
+        env.course_mentions = defaultdict(set)  # type: ignore[attr-defined]
+    return env.course_mentions  # type: ignore[attr-defined, no-any-return]
 
 
 class source_reference(nodes.reference):
     """A link whose address is known only when the page that holds it is written."""
 
 
-def source_link(env: BuildEnvironment, found: Found, text: str) -> nodes.Node:
+def source_link(env: BuildEnvironment, found: Found, text: str) -> nodes.reference:
     """A link to where `found` stands, and a note that its file needs a page."""
-    _mentions(env).setdefault(env.docname, set()).add(found)
+    mentions(env)[env.docname].add(found)
     env.note_dependency(str(root_of(env) / found.path))
-    return source_reference("", "", nodes.literal("", text), page=found.path, anchor=anchor(found))
+    return source_reference("", "", nodes.literal("", text), found=found)
 
 
-def resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+def resolve_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for link in list(doctree.findall(source_reference)):
-        uri = app.builder.get_relative_uri(docname, page_name(link["page"]))
-        children = link.children
-        link.replace_self(
-            nodes.reference("", "", *children, refuri=f"{uri}#{link['anchor']}", internal=True)
-        )
+        found = link["found"]
+        page = app.builder.get_relative_uri(docname, page_name(found.path))
+        address = f"{page}#{found.name}"
+        link.replace_self(nodes.reference("", "", *link.children, refuri=address, internal=True))
 
 
-def collect(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+def numbered_lines(text: str, objects: Iterable[Found]) -> str:
+    """Highlighted source, a line each, with one element around every object that is linked to."""
+    lines = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).split("\n")
+    lines = [f'<span class="line">{line}\n</span>' for line in lines[: text.count("\n") + 1]]
+    # Wider objects last, so that a class is opened before a method that begins on its line.
+    for found in sorted(objects, key=lambda f: f.last - f.first):
+        name = html.escape(found.name)
+        lines[found.first - 1] = f'<span class="object" id="{name}">{lines[found.first - 1]}'
+        lines[found.last - 1] += "</span>"
+    return "".join(lines)
+
+
+def write_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     root = root_of(app.env)
-    files: dict[str, set[Found]] = {}
-    for mentions in _mentions(app.env).values():
-        for found in mentions:
-            files.setdefault(found.path, set()).add(found)
-    for path in sorted(files):
-        text = (root / path).read_text(encoding="utf8")
-        anchors = {f.first: anchor(f) for f in files[path]}
-        lines = []
-        for number, line in enumerate(text.splitlines(), 1):
-            mark = f'<span id="{anchors[number]}"></span>' if number in anchors else ""
-            lines.append(mark + html.escape(line))
-        body = f"<h1>{html.escape(path)}</h1>\n<pre>" + "\n".join(lines) + "</pre>"
-        yield page_name(path), {"title": path, "body": body}, "page.html"
+    files: dict[str, dict[Found, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for docname, founds in mentions(app.env).items():
+        for found in founds:
+            files[found.path][found].append(docname)
+    for path, objects in sorted(files.items()):
+        page = page_name(path)
+        listed = []
+        for found in sorted(objects, key=lambda f: f.first):
+            places = ", ".join(
+                f'<a href="{app.builder.get_relative_uri(page, docname)}">'
+                f"{html.escape(app.env.titles[docname].astext())}</a>"
+                for docname in sorted(objects[found])
+            )
+            name = html.escape(found.name)
+            listed.append(
+                f'<li><a href="#{name}"><code>{name}</code></a> is linked from {places}</li>'
+            )
+        source = (root / path).read_text(encoding="utf8").rstrip("\n")
+        body = (
+            f'<h1 class="source-title"><code>{html.escape(path)}</code></h1>\n'
+            f'<ul class="source-objects">\n{"".join(listed)}</ul>\n'
+            '<div class="highlight source"><pre>'
+            f"{numbered_lines(source, objects)}</pre></div>\n"
+        )
+        yield page, {"title": path, "body": body}, "page.html"
 
 
-def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    _mentions(env).pop(docname, None)
+def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    mentions(env).pop(docname, None)
 
 
 def merge(app: Sphinx, env: BuildEnvironment, docnames: list[str], other: BuildEnvironment) -> None:
     for docname in docnames:
-        if docname in _mentions(other):
-            _mentions(env)[docname] = _mentions(other)[docname]
+        mentions(env)[docname] |= mentions(other)[docname]
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("doctree-resolved", resolve)
-    app.connect("html-collect-pages", collect)
-    app.connect("env-purge-doc", purge)
+    app.connect("doctree-resolved", resolve_links)
+    app.connect("html-collect-pages", write_pages)
+    app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)

@@ -124,6 +124,27 @@
   new ResizeObserver(nameScrollers).observe(document.body);
   document.fonts?.ready.then(nameScrollers);
 
+  // ---- Margin notes are open beside the text, and folded where they stand under it ----
+
+  const notes = [...document.querySelectorAll(".margin-note details")];
+  const narrow = matchMedia("(max-width: 76rem)");
+  const placeNotes = () => {
+    for (const note of notes) {
+      note.open = !narrow.matches;
+      note.classList.add("asked");
+      note.querySelector("summary").tabIndex = narrow.matches ? 0 : -1;
+    }
+  };
+  for (const note of notes) {
+    note.querySelector("summary").addEventListener("click", (event) => {
+      if (!narrow.matches) event.preventDefault();
+    });
+  }
+  narrow.addEventListener("change", placeNotes);
+  placeNotes();
+  window.addEventListener("beforeprint", () => notes.forEach((note) => (note.open = true)));
+  window.addEventListener("afterprint", placeNotes);
+
   // ---- Code can be copied ----
 
   for (const block of document.querySelectorAll(".highlight")) {
