@@ -58,7 +58,7 @@ widgets: .venv/.dev
 	$(BIN)/python -m tools.widgets
 
 bench: .venv/.dev
-	$(BIN)/gencourse bench
+	@for measurement in benchmarks/kernels/*.py; do echo "$$measurement"; $(BIN)/python $$measurement; done
 
 colab-check: .venv/.dev
 	$(BIN)/python -m tools.colab_check

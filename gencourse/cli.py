@@ -1,4 +1,4 @@
-"""The command line: `gencourse train | bench | release | grade`.
+"""The command line: `gencourse train | release | grade`.
 
 Each subcommand is a module with two functions, `configure(parser)` and `run(args)`. It is
 imported only when its command is asked for: `gencourse grade` never waits for PyTorch.
@@ -16,7 +16,6 @@ __all__ = ["COMMANDS", "main"]
 # name: (module, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("gencourse.recipes", "train a checkpoint that the course ships"),
-    "bench": ("gencourse.bench", "measure what the book prints"),
     "release": ("gencourse.grading.release", "write the learners' version of an exercise"),
     "grade": ("gencourse.grading.grade", "mark a folder of submissions in a sandbox"),
 }
