@@ -83,9 +83,10 @@ def binarize(images: Tensor, seed: int) -> Tensor:
             f"got {images.dtype}. If they were divided by 255 already, pass the originals."
         )
     flat = images.flatten(start_dim=1)
-    uniform = torch.rand(flat.shape, generator=torch.Generator().manual_seed(seed))
-    # pixel/255 > u, u uniform on [0, 1): pixel 0 never and pixel 255 always gives a one.
-    return (flat > 255 * uniform).float()
+    generator = torch.Generator().manual_seed(seed)
+    # Exact without fractions: of the 255 thresholds 0, ..., 254, a pixel exceeds pixel.
+    threshold = torch.randint(255, flat.shape, generator=generator, dtype=torch.uint8)
+    return (flat > threshold).float()
 
 
 def _read(name: str) -> Tensor:

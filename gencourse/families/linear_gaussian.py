@@ -1,0 +1,111 @@
+r"""Probabilistic PCA (Tipping and Bishop, 1999): the VAE about which everything is known.
+
+Its decoder is linear and its noise Gaussian,
+
+    p(z) = N(z; 0, I),      p(x|z) = N(x; W z + b, σ² I),       z in R^d, x in R^D,
+
+so that the likelihood and the posterior, which a VAE can only bound and guess, have closed forms:
+
+    p(x)   = N(x; b, C),                    C = W Wᵀ + σ² I,
+    p(z|x) = N(z; Λ⁻¹ Wᵀ(x - b)/σ², Λ⁻¹),   Λ = I + WᵀW/σ².
+
+The course measures every bound against it. `maximum_likelihood` shows posterior collapse with
+nothing else to blame: a direction of the data whose variance is below σ² gets a column of zeros.
+"""
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gencourse.families.vae import Encoder, GaussianDecoder
+
+__all__ = ["LinearGaussian"]
+
+
+class LinearGaussian:
+    """Probabilistic PCA with weight W (D, d), bias b (D,) and noise scale σ > 0."""
+
+    likelihood = "exact"
+
+    def __init__(self, weight: Tensor, bias: Tensor, scale: float) -> None:
+        if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+            raise ValueError(
+                "The weight is (D, d) and the bias (D,); "
+                f"got {tuple(weight.shape)} and {tuple(bias.shape)}."
+            )
+        if not scale > 0:
+            raise ValueError(f"The scale σ is a standard deviation, above 0; got {scale}.")
+        self.weight = weight
+        self.bias = bias
+        self.scale = scale
+
+    @classmethod
+    def maximum_likelihood(cls, x: Tensor, latent_dim: int, scale: float) -> "LinearGaussian":
+        """The model of greatest likelihood for data x (N, D) among those with this σ.
+
+        W = U (L - σ² I)₊^½ with U and L the d leading eigenvectors and eigenvalues of the data's
+        covariance: where an eigenvalue is below σ² the column of W is zero, and the posterior of
+        that z_i is the prior (Tipping and Bishop, 1999, appendix A; Lucas et al., 2019).
+        """
+        centred = x - x.mean(dim=0)
+        eigenvalues, eigenvectors = torch.linalg.eigh(centred.T @ centred / len(x))
+        leading = eigenvalues.flip(0)[:latent_dim]
+        directions = eigenvectors.flip(1)[:, :latent_dim]
+        return cls(directions * (leading - scale**2).clamp(min=0).sqrt(), x.mean(dim=0), scale)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x) = log N(x; b, C) in nats, exact, (B,) for data x (B, D)."""
+        identity = torch.eye(len(self.bias), dtype=x.dtype)
+        factor = torch.linalg.cholesky(self.weight @ self.weight.T + self.scale**2 * identity)
+        whitened = torch.linalg.solve_triangular(factor, (x - self.bias).T, upper=False)
+        log_det = 2 * factor.diagonal().log().sum()
+        return -0.5 * (len(self.bias) * math.log(2 * math.pi) + log_det + (whitened**2).sum(dim=0))
+
+    def precision(self) -> Tensor:
+        """Λ = I + WᵀW/σ², the inverse covariance (d, d) of p(z|x), the same for every x."""
+        identity = torch.eye(self.weight.shape[1], dtype=self.weight.dtype)
+        return identity + self.weight.T @ self.weight / self.scale**2
+
+    def posterior_mean(self, x: Tensor) -> Tensor:
+        """E[z|x] = Λ⁻¹ Wᵀ(x - b)/σ², (B, d) for data x (B, D)."""
+        projected = (x - self.bias) @ self.weight / self.scale**2
+        return torch.linalg.solve(self.precision(), projected.T).T
+
+    def kl_to_posterior(self, x: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+        """The gap KL(N(mean, diag exp log_var) || p(z|x)) in nats, exact, (B,).
+
+        x (B, D); mean and log_var (B, d), what some encoder answers for x.
+        """
+        precision = self.precision()
+        difference = mean - self.posterior_mean(x)
+        trace = (log_var.exp() * precision.diagonal()).sum(dim=1)
+        distance = ((difference @ precision) * difference).sum(dim=1)
+        log_det = torch.logdet(precision) + log_var.sum(dim=1)
+        return 0.5 * (trace + distance - mean.shape[1] - log_det)
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """n draws from p(x), (n, D)."""
+        like = {"dtype": self.weight.dtype, "device": self.weight.device}
+        z = torch.randn(n, self.weight.shape[1], generator=generator, **like)
+        noise = torch.randn(n, len(self.bias), generator=generator, **like)
+        return z @ self.weight.T + self.bias + self.scale * noise
+
+    def decoder(self) -> GaussianDecoder:
+        """p(x|z) as a decoder for `gencourse.families.vae`."""
+        linear = nn.Linear(self.weight.shape[1], len(self.bias)).to(self.weight.dtype)
+        linear.weight.data, linear.bias.data = self.weight.clone(), self.bias.clone()
+        return GaussianDecoder(linear, self.scale).to(self.weight.dtype)
+
+    def encoder(self) -> Encoder:
+        """The best encoder with a diagonal covariance: the posterior's mean, variances 1 / Λ_ii.
+
+        It is the posterior itself when the columns of W are orthogonal. Otherwise the gap is
+        ½ (Σ_i log Λ_ii - log det Λ), for every x.
+        """
+        precision = self.precision()
+        to_mean = torch.linalg.solve(precision, self.weight.T / self.scale**2)
+        linear = nn.Linear(len(self.bias), 2 * len(precision)).to(self.weight.dtype)
+        linear.weight.data = torch.cat([to_mean, torch.zeros_like(to_mean)])
+        linear.bias.data = torch.cat([-to_mean @ self.bias, -precision.diagonal().log()])
+        return Encoder(linear)
