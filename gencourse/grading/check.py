@@ -210,7 +210,7 @@ def unfinished(result: object) -> bool:
 
 
 def place(error: Exception, answer: object) -> str:
-    """The line of the learner's cell from which an error came; nothing if it came from elsewhere."""
+    """The line of the learner's cell from which an error came; "" if it came from elsewhere."""
     code = getattr(answer, "__code__", None)
     if code is None:
         return ""

@@ -1,4 +1,10 @@
-"""iw-bound: the importance-weighted bound of each image, from the logarithms of two densities."""
+"""iw-bound: the importance-weighted bound of each image, from the logarithms of two densities.
+
+The wrong answers are ones that people have given, for example, on GitHub: the mean of logarithms
+(generative-tf issue 1), the missing log K (scVI-dev issue 8), weights whose exponential underflows
+(Importance_Weighted_Autoencoders issue 2), the average by normalised weights (PyTorch-VAE
+issue 34).
+"""
 
 import math
 

@@ -1,7 +1,9 @@
 """kl: the toll KL(q_φ(z|x) || p(z)) of each image, in nats.
 
-The averaged divergence and the missing half stand in well-known repositories; so do encoders whose
-second output is meant as one thing and used as another.
+The wrong answers are ones that people have given, for example, on GitHub: the average over latents
+(keras-io issue 270), minus the divergence (PyTorch-VAE issue 68), log_var used as log σ
+(Tutorial_BayesianCompressionForDL issue 1), as σ (deepchem pull request 4888), as both at once
+(vgae_pytorch issue 2), and the logarithm with the wrong sign (FluxML model-zoo pull request 147).
 """
 
 import torch
@@ -13,6 +15,7 @@ from gencourse.grading.question import Arguments, FunctionQuestion, Misconceptio
 __all__ = ["KL", "kl_from_distributions", "kl_to_standard_normal"]
 
 PRICE = "Chapter 2, “The price of a cloud”"
+AS_DEVIATION = "log_var taken for the standard deviation"
 
 
 def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
@@ -21,11 +24,14 @@ def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
 
 
 def kl_inputs(generator: Generator) -> list[Arguments]:
-    """One batch to read by eye, whose first row is the prior itself, then random ones."""
+    """One batch to read by eye, whose first row is the prior itself, then random ones.
+
+    Its last row has positive log-variances only, so that a logarithm of them is a number.
+    """
     cases: list[Arguments] = [
         (
-            torch.tensor([[0.0, 0.0], [1.0, -2.0], [0.0, 0.5]]),
-            torch.tensor([[0.0, 0.0], [0.0, 0.0], [-2.0, 1.0]]),
+            torch.tensor([[0.0, 0.0], [1.0, -2.0], [0.0, 0.5], [-1.0, 0.0]]),
+            torch.tensor([[0.0, 0.0], [0.0, 0.0], [-2.0, 1.0], [1.0, 0.5]]),
         )
     ]
     for images, latents, dtype in [
@@ -87,6 +93,30 @@ KL = FunctionQuestion(
             "logarithm already.",
             PRICE,
             lambda mean, log_var: 0.5 * (mean**2 + log_var - 1 - log_var.log()).sum(-1),
+        ),
+        Misconception(
+            AS_DEVIATION,
+            "You use the encoder's second output as σ itself: you square it, and take its "
+            "logarithm. It may be any real number, so a negative one would be a deviation below "
+            "zero, and 0 would be a cloud of no size. It is a logarithm already.",
+            PRICE,
+            lambda mean, log_var: 0.5 * (mean**2 + log_var**2 - 1 - (log_var**2).log()).sum(-1),
+        ),
+        Misconception(
+            AS_DEVIATION,
+            "You use the encoder's second output as σ itself, and take its logarithm. It may be "
+            "any real number, and the logarithm of a negative one is not a number. It is a "
+            "logarithm already.",
+            PRICE,
+            lambda mean, log_var: 0.5 * (mean**2 + log_var**2 - 1 - 2 * log_var.log()).sum(-1),
+        ),
+        Misconception(
+            "log_var taken for two things at once",
+            "Your exponential treats the second output as log σ² and your logarithm treats it as "
+            "log σ, or the other way about. The minimum is no longer at the prior. Decide which "
+            "it is, and let both terms follow.",
+            PRICE,
+            lambda mean, log_var: 0.5 * (mean**2 + log_var.exp() - 1 - 2 * log_var).sum(-1),
         ),
         Misconception(
             "the standard deviation where the variance belongs",

@@ -1,7 +1,8 @@
 """mend-loss: a training loss whose two terms are on different scales.
 
 The loss that learners are given averages the reconstruction over pixels and images and sums the KL
-over latents and images. Most of the wrong answers mend one of the four axes and not another.
+over latents and images. Most of the wrong answers mend one of these axes and not another: PyTorch's
+own example has gone through several (pytorch/examples issues 290 and 294).
 """
 
 import torch

@@ -22,7 +22,7 @@ SIGN_OFF = WrittenQuestion(
         ),
         (
             3,
-            "Finds what the group's own evidence leaves open: the threshold comes from the "
+            "Finds what the department's own evidence leaves open: the threshold comes from the "
             "training scans, and both tests are easy ones.",
         ),
         (
