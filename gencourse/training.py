@@ -67,7 +67,7 @@ def fit(
     resume: bool = False,
     progress: bool = True,
 ) -> History:
-    """Train `model` in place with Adam (Kingma and Ba, 2015), the learning rate on a cosine to zero.
+    """Train `model` in place: Adam (Kingma and Ba, 2015), its learning rate on a cosine to zero.
 
     data(epoch) returns what to train on in that epoch, (N, ...): the same tensor each time, or a
     fresh draw. The last batch of an epoch is the remainder. `seed` fixes the order of the data and
@@ -154,9 +154,8 @@ def fit(
             bar.update()
             if not math.isfinite(total):
                 raise FloatingPointError(
-                    f"The loss became {loss.item()} at step {step} of {steps}. The usual causes are "
-                    f"a learning rate that is too large ({learning_rate:g} here) and data that hold "
-                    "NaN."
+                    f"The loss became {loss.item()} at step {step} of {steps}. The usual causes: "
+                    f"a learning rate too large ({learning_rate:g} here), or NaN in the data."
                 )
             if step % steps_per_epoch == 0:
                 losses.append(total / len(x))
@@ -183,7 +182,7 @@ def _load(state: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _deferred_interrupt(enabled: bool) -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that the loop ends after a whole step; a second one ends it now.
+    """An event that Ctrl-C sets, so that the loop ends after a whole step; a second ends it now.
 
     Signals reach only the main thread; elsewhere Ctrl-C keeps its meaning.
     """

@@ -20,7 +20,7 @@ def vae_2d() -> VAE:
 
 
 def vae() -> VAE:
-    """A VAE with twenty latent dimensions and convolutional networks, mirror images of each other."""
+    """A VAE with twenty latent dimensions and two convolutional networks that mirror each other."""
     encoder = Encoder(ConvEncoder(channels=(16, 32), hidden=256, out=2 * 20))
     decoder = BernoulliDecoder(ConvDecoder(latent_dim=20, hidden=256, channels=(16, 32)))
     return VAE(encoder, decoder, data_dim=784, latent_dim=20)

@@ -26,7 +26,7 @@ def mean_elbo_terms(
     """
     generator = Generator().manual_seed(seed)
     reconstruction, kl = 0.0, 0.0
-    for batch in x.split(batch_size):
+    for batch in torch.split(x, batch_size):
         for _ in range(samples):
             noise = torch.randn(len(batch), model.latent_dim, generator=generator)
             terms = elbo_terms(batch, model.encoder, model.decoder, noise)
@@ -42,7 +42,7 @@ def mean_bound(model: HasBound, x: Tensor, k: int, seed: int, batch_size: int = 
     `batch_size` rows are decoded k times at once, so memory grows with their product.
     """
     generator = Generator().manual_seed(seed)
-    total = sum(
-        float(model.log_prob(batch, k, generator).double().sum()) for batch in x.split(batch_size)
-    )
+    total = 0.0
+    for batch in torch.split(x, batch_size):
+        total += float(model.log_prob(batch, k, generator).double().sum())
     return total / len(x)

@@ -31,7 +31,7 @@ def _log_aggregate_posterior(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor
     """log (1/N) Σ_j q(z|x_j) for every z (M, d), where mean and log_var are (N, d)."""
     rows = [
         torch.logsumexp(normal_log_prob(z_i[:, None], mean, log_var), dim=1)
-        for z_i in z.split(100)  # never more than 100 × N × d numbers at once
+        for z_i in torch.split(z, 100)  # never more than 100 × N × d numbers at once
     ]
     return torch.cat(rows) - math.log(len(mean))
 

@@ -60,7 +60,8 @@ class LinearGaussian:
         factor = torch.linalg.cholesky(self.weight @ self.weight.T + self.scale**2 * identity)
         whitened = torch.linalg.solve_triangular(factor, (x - self.bias).T, upper=False)
         log_det = 2 * factor.diagonal().log().sum()
-        return -0.5 * (len(self.bias) * math.log(2 * math.pi) + log_det + (whitened**2).sum(dim=0))
+        distance: Tensor = (whitened**2).sum(dim=0)
+        return -0.5 * (len(self.bias) * math.log(2 * math.pi) + log_det + distance)
 
     def precision(self) -> Tensor:
         """Λ = I + WᵀW/σ², the inverse covariance (d, d) of p(z|x), the same for every x."""
@@ -70,7 +71,8 @@ class LinearGaussian:
     def posterior_mean(self, x: Tensor) -> Tensor:
         """E[z|x] = Λ⁻¹ Wᵀ(x - b)/σ², (B, d) for data x (B, D)."""
         projected = (x - self.bias) @ self.weight / self.scale**2
-        return torch.linalg.solve(self.precision(), projected.T).T
+        mean: Tensor = torch.linalg.solve(self.precision(), projected.T).T
+        return mean
 
     def kl_to_posterior(self, x: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
         """The gap KL(N(mean, diag exp log_var) || p(z|x)) in nats, exact, (B,).
@@ -86,16 +88,16 @@ class LinearGaussian:
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """n draws from p(x), (n, D)."""
-        like = {"dtype": self.weight.dtype, "device": self.weight.device}
-        z = torch.randn(n, self.weight.shape[1], generator=generator, **like)
-        noise = torch.randn(n, len(self.bias), generator=generator, **like)
-        return z @ self.weight.T + self.bias + self.scale * noise
+        z = torch.randn(n, self.weight.shape[1], generator=generator, dtype=self.weight.dtype)
+        return self.decoder().sample(z, generator).detach()
 
     def decoder(self) -> GaussianDecoder:
         """p(x|z) as a decoder for `gencourse.families.vae`."""
         linear = nn.Linear(self.weight.shape[1], len(self.bias)).to(self.weight.dtype)
         linear.weight.data, linear.bias.data = self.weight.clone(), self.bias.clone()
-        return GaussianDecoder(linear, self.scale).to(self.weight.dtype)
+        decoder = GaussianDecoder(linear, self.scale)
+        decoder.log_scale.data = torch.tensor(math.log(self.scale), dtype=self.weight.dtype)
+        return decoder
 
     def encoder(self) -> Encoder:
         """The best encoder with a diagonal covariance: the posterior's mean, variances 1 / Λ_ii.

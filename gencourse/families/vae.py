@@ -15,7 +15,8 @@ so that raising the ELBO raises a lower bound on log p_θ(x) and closes the gap.
 respect to φ passes through the sample: z = μ + σ ε with ε ~ N(0, I). Averaging K weights inside
 the logarithm gives a tighter bound (Burda, Grosse and Salakhutdinov, 2016):
 
-    L_K(x) = E[ log (1/K) Σ_k p_θ(x|z_k) p(z_k) / q_φ(z_k|x) ],   ELBO = L_1 ≤ L_2 ≤ ... ≤ log p_θ(x).
+    L_K(x) = E[log (1/K) Σ_k p_θ(x|z_k) p(z_k) / q_φ(z_k|x)],
+    ELBO = L_1 ≤ L_2 ≤ ... ≤ log p_θ(x).
 
 Everything is in nats. Shapes: B images in a batch, D pixels, d latent dimensions, K samples.
 """
@@ -249,10 +250,9 @@ class VAE(nn.Module):
         if isinstance(self.decoder, BernoulliDecoder) and not ((x == 0) | (x == 1)).all():
             low, high = float(x.min()), float(x.max())
             raise ValueError(
-                f"A Bernoulli decoder gives probability to pixels that are 0 or 1; got values from "
-                f"{low:g} to {high:g}. Use gencourse.data.binarize(images, seed) on the bytes; grey "
-                "levels between 0 and 1 are no outcomes of a Bernoulli, and the loss would not be "
-                "a likelihood."
+                "A Bernoulli decoder gives probability to pixels that are 0 or 1; got values from "
+                f"{low:g} to {high:g}. Use gencourse.data.binarize(images, seed) on the bytes: "
+                "grey levels are no outcomes of a Bernoulli, and the loss would be no likelihood."
             )
 
 

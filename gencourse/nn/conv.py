@@ -29,7 +29,7 @@ class ConvEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., 784) to (..., out); the leading dimensions are carried through."""
         features: Tensor = self.network(x.flatten(end_dim=-2))
-        return features.unflatten(0, x.shape[:-1])
+        return features.view(*x.shape[:-1], -1)
 
 
 class ConvDecoder(nn.Module):
@@ -56,4 +56,4 @@ class ConvDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """(..., d) to (..., 784); the leading dimensions are carried through."""
         image: Tensor = self.network(z.flatten(end_dim=-2))
-        return image.unflatten(0, z.shape[:-1])
+        return image.view(*z.shape[:-1], -1)
