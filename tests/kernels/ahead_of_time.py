@@ -1,0 +1,162 @@
+"""Compiles every kernel for five GPUs, none of which need be present, and reports what each costs.
+
+    python tests/kernels/ahead_of_time.py             print the report
+    python tests/kernels/ahead_of_time.py --update    write it to snapshots/, one file a kernel
+
+A snapshot holds, for each kernel and GPU: the registers of a thread, the bytes it *spills* to
+memory because registers ran out, the shared memory of a block, and how many loads of how many bits.
+A change that doubles the registers or breaks up the wide loads is slow on every GPU, and shows here
+without one. Run it in a process of its own: the interpreter and the compiler exclude each other.
+
+To add a kernel, write a function like `reparameterize_kl` below and list it in `KERNELS`.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, CompiledKernel
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+TARGETS = {
+    "sm_75": GPUTarget("cuda", 75, 32),  # T4
+    "sm_80": GPUTarget("cuda", 80, 32),  # A100
+    "sm_86": GPUTarget("cuda", 86, 32),  # RTX 30
+    "sm_90": GPUTarget("cuda", 90, 32),  # H100
+    "gfx942": GPUTarget("hip", "gfx942", 64),  # MI300X
+}
+
+TRITON_NAMES = {
+    torch.float16: "fp16",
+    torch.bfloat16: "bf16",
+    torch.float32: "fp32",
+    torch.float64: "fp64",
+}
+
+
+class Case(NamedTuple):
+    """A kernel with the types of its run-time arguments and the values of its compile-time ones."""
+
+    name: str
+    kernel: Any
+    types: dict[str, str]
+    constants: dict[str, int]
+    num_warps: int
+
+
+def reparameterize_kl() -> Iterator[Case]:
+    from gencourse.kernels.reparameterize_kl import triton as kernels
+
+    sizes = [(torch.float32, 2), (torch.float32, 20), (torch.bfloat16, 20), (torch.float32, 1000)]
+    for kernel in (kernels.forward_kernel, kernels.backward_kernel):
+        for dtype, d in sizes:
+            precise = torch.promote_types(dtype, torch.float32)
+            constants = kernels.tile(d, precise)
+            types = {
+                name: "i32" if name == "rows" else f"*{TRITON_NAMES[dtype]}"
+                for name in kernel.arg_names
+                if name not in constants
+            }
+            per_row = "kl_ptr" if "kl_ptr" in types else "grad_kl_ptr"
+            types[per_row] = f"*{TRITON_NAMES[precise]}"
+            name = f"{kernel.__name__} {str(dtype).removeprefix('torch.')} d={d}"
+            yield Case(name, kernel, types, constants, kernels.NUM_WARPS)
+
+
+KERNELS: dict[str, Callable[[], Iterator[Case]]] = {"reparameterize_kl": reparameterize_kl}
+
+
+def compile_case(case: Case, target: GPUTarget) -> CompiledKernel:
+    names = case.kernel.arg_names
+    source = ASTSource(
+        case.kernel,
+        signature={name: case.types.get(name, "constexpr") for name in names},
+        constexprs=case.constants,
+        # PyTorch's allocations are aligned, and a launch tells the compiler so.
+        attrs={
+            (i,): [["tt.divisibility", 16]]
+            for i, name in enumerate(names)
+            if case.types.get(name, "").startswith("*")
+        },
+    )
+    options = {"num_warps": case.num_warps, "enable_fp_fusion": True}
+    return triton.compile(source, target=target, options=options)
+
+
+def resources(compiled: CompiledKernel) -> dict[str, Any]:
+    """What a compiled kernel needs, from the assembler's own account of it."""
+    if "cubin" in compiled.asm:
+        used = cubin_usage(compiled.asm["cubin"])
+        loads = re.findall(r"\bld\.global\S*?(?:\.v(\d))?\.b(\d+)\b", compiled.asm["ptx"])
+        widths = [int(count or 1) * int(bits) for count, bits in loads]
+        registers, spills = used["REG"], used["STACK"] + used["LOCAL"]
+    else:
+        assembly = compiled.asm["amdgcn"]
+        # Other loads than of whole words are of one half word each.
+        loads = re.findall(r"\b(?:global|buffer)_load_(\w+)", assembly)
+        words = [re.fullmatch(r"dword(?:x(\d))?", load) for load in loads]
+        widths = [int(word[1] or 1) * 32 if word else 16 for word in words]
+        registers = amd_usage(assembly, "vgpr_count")
+        spills = amd_usage(assembly, "private_segment_fixed_size")
+    return {
+        "registers": registers,
+        "spills": spills,
+        "shared": compiled.metadata.shared,
+        "loads": {str(bits): count for bits, count in sorted(Counter(widths).items())},
+    }
+
+
+def cubin_usage(cubin: bytes) -> dict[str, int]:
+    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        report = subprocess.run(
+            [str(tool), "-res-usage", file.name], capture_output=True, text=True, check=True
+        ).stdout
+    return {name: int(value) for name, value in re.findall(r"\b(REG|STACK|LOCAL):(\d+)", report)}
+
+
+def amd_usage(assembly: str, figure: str) -> int:
+    match = re.search(rf"^\s*\.{figure}:\s*(\d+)", assembly, re.MULTILINE)
+    assert match is not None, f"the assembler says nothing of {figure}"
+    return int(match[1])
+
+
+def report(kernel: str) -> dict[str, Any]:
+    return {
+        "triton": triton.__version__,
+        "cases": {
+            case.name: {
+                name: resources(compile_case(case, target)) for name, target in TARGETS.items()
+            }
+            for case in KERNELS[kernel]()
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--update", action="store_true", help="write the snapshots")
+    parser.add_argument("kernels", nargs="*", default=sorted(KERNELS), metavar="KERNEL")
+    arguments = parser.parse_args()
+    reports = {kernel: report(kernel) for kernel in arguments.kernels}
+    if arguments.update:
+        for kernel, content in reports.items():
+            (SNAPSHOTS / f"{kernel}.json").write_text(json.dumps(content, indent=1) + "\n")
+    else:
+        print(json.dumps(reports, indent=1))
+
+
+if __name__ == "__main__":
+    main()
