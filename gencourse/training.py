@@ -63,6 +63,7 @@ def fit(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    max_grad_norm: float | None = None,
     state: Path | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -72,7 +73,7 @@ def fit(
     data(epoch) returns what to train on in that epoch, (N, ...): the same tensor each time, or a
     fresh draw. The last batch of an epoch is the remainder. `seed` fixes the order of the data and
     all noise; the initial weights are the caller's. On one machine, with one number of threads, the
-    result depends on nothing else.
+    result depends on nothing else. A gradient longer than `max_grad_norm` is scaled down to it.
 
     With `state`, a file, everything is saved there at the end of each epoch, and once more when
     Ctrl-C asks the loop to stop; `resume` starts from that file if it exists. The model is left in
@@ -87,6 +88,7 @@ def fit(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "seed": seed,
+        "max_grad_norm": max_grad_norm,
     }
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
@@ -148,6 +150,8 @@ def fit(
             loss = model.loss(batch, generator=generator)
             optimizer.zero_grad()
             loss.backward()
+            if max_grad_norm is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
             optimizer.step()
             step += 1
             total += loss.item() * len(batch)

@@ -1,1 +1,1 @@
-"""How good is a model? Likelihoods and bounds, and what its latent variables carry."""
+"""Measuring a model: models whose answer is known, estimators, distances."""
