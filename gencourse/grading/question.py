@@ -146,9 +146,9 @@ Question: TypeAlias = FunctionQuestion | ChoiceQuestion | WrittenQuestion
 class Assignment:
     """The questions of one exercise notebook, in its order.
 
-    `modules` are the modules of `gencourse` that the notebook may import while it is being marked.
-    Name only those that its given cells need: a module left out is absent from the sandbox, and so
-    no answer can be had by importing it.
+    `modules` are the modules of `gencourse` that a marked notebook can use, if an answer cannot be
+    had without them. Any other can be imported while it is marked, but there is nothing in it, and
+    so no answer can be had by calling the course's own.
     """
 
     name: str  # "02-vae"

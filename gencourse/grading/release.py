@@ -1,0 +1,159 @@
+"""Write the learners' version of an exercise, and the course that will mark it.
+
+    gencourse release 02-vae --course ~/courses/autumn
+
+makes in ~/courses/autumn
+
+    source/02-vae/02-vae.ipynb     with the solutions: for you alone
+    release/02-vae/02-vae.ipynb    the same as exercises/02-vae.ipynb: for the learners
+    gradebook.db                   nbgrader's gradebook, with the questions and their points
+    nbgrader_config.py             so that nbgrader's formgrader finds all this
+    .marking-key                   decides the secret inputs of this course: for nobody
+
+Several exercises can be released into one course, and an exercise can be released again, as long as
+its questions stay the same. Keep the folder private: whoever reads it knows the solutions.
+
+Then give the learners release/02-vae/02-vae.ipynb, or let them open it in Colab from the book, and
+mark what comes back with `gencourse grade`.
+"""
+
+import argparse
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+
+from gencourse.grading.gradebook import define, graded_cell, open_gradebook
+from gencourse.grading.question import Assignment
+from gencourse.grading.questions import MODULES, assignment
+from gencourse.grading.results import write_atomically
+from gencourse.grading.strip import learner_notebook
+
+__all__ = ["KEY", "ReleaseError", "configure", "read_notebook", "release", "run"]
+
+KEY = ".marking-key"
+CHECKOUT = Path(__file__).parents[2]
+CONFIGURATION = """\
+# Written by `gencourse release`. Start JupyterLab in this folder to mark in nbgrader's formgrader.
+import os
+
+c = get_config()  # noqa: F821
+c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+"""
+
+
+class ReleaseError(RuntimeError):
+    """The exercise cannot be released. The message says what to do."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `gencourse release`."""
+    parser.add_argument("name", help=f"the exercise: {', '.join(MODULES)}")
+    parser.add_argument("--course", type=Path, required=True, help="the folder of your course")
+    parser.add_argument(
+        "--solutions",
+        type=Path,
+        default=CHECKOUT / "solutions",
+        help="the folder with the solutions (default: that of this checkout)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; 2 when the exercise cannot be released."""
+    try:
+        if args.name not in MODULES:
+            raise ReleaseError(f"No exercise is called {args.name}; there is {', '.join(MODULES)}.")
+        learners = release(assignment(args.name), args.course, args.solutions)
+    except (ReleaseError, ValueError) as problem:
+        print(f"gencourse release: {problem}", file=sys.stderr)
+        return 2
+    print(f"The learners' notebook is {learners}")
+    print(f"To mark what comes back: gencourse grade SUBMISSIONS --course {args.course}")
+    return 0
+
+
+def release(exercise: Assignment, course: Path, solutions: Path) -> Path:
+    """Release an exercise into a course, and return the path of the learners' notebook.
+
+    Raises `ReleaseError` when the solutions are not there or do not agree with the questions, or
+    when the folder holds something that is no course.
+    """
+    name = exercise.name
+    source = solutions / f"{name}.ipynb"
+    if not source.is_file():
+        raise ReleaseError(
+            f"{source} is missing. The solutions come with a checkout of the course, where "
+            "`make notebooks` writes the file; say where they are with --solutions."
+        )
+    learners = learner_notebook(read_notebook(source))
+    published = solutions.parent / "exercises" / source.name
+    if published.is_file():
+        if questions_in(read_notebook(published)) != questions_in(learners):
+            raise ReleaseError(f"{published} was not made from {source}; run `make notebooks`.")
+        learners = read_notebook(published)
+    compare(exercise, learners, source)
+    make_course(course)
+    with open_gradebook(course) as gradebook:
+        define(gradebook, name, learners)
+    write_atomically(course / "source" / name / source.name, source.read_bytes())
+    target = course / "release" / name / source.name
+    text = published.read_bytes() if published.is_file() else json.dumps(learners).encode()
+    write_atomically(target, text)
+    return target
+
+
+def compare(exercise: Assignment, notebook: Any, path: Path) -> None:
+    """Raise `ReleaseError` unless the notebook has the cells and the points of each question."""
+    cells = questions_in(notebook)
+    for question in exercise.questions:
+        graded = graded_cell(question)
+        if question.name not in cells or graded not in cells:
+            raise ReleaseError(f"{path} lacks the cell {question.name} or {graded}.")
+        if cells[graded].points != question.points:
+            raise ReleaseError(
+                f"{path} gives {cells[graded].points} points for {question.name}; its question in "
+                f"the package gives {question.points}."
+            )
+
+
+class CellOfQuestion(NamedTuple):
+    """What two versions of a notebook have to agree on."""
+
+    kind: str
+    points: int | None
+    code: str
+
+
+def questions_in(notebook: Any) -> dict[str, CellOfQuestion]:
+    """The cells of a notebook that belong to questions, by grade_id."""
+    return {
+        about.grade_id: CellOfQuestion(
+            cell.cell_type, about.get("points"), cell.source if cell.cell_type == "code" else ""
+        )
+        for cell in notebook.cells
+        if (about := cell.metadata.get("nbgrader"))
+    }
+
+
+def make_course(course: Path) -> None:
+    """Make a folder a course. Raises `ReleaseError` when it holds something else."""
+    if course.exists() and not course.is_dir():
+        raise ReleaseError(f"{course} is a file; --course takes a folder.")
+    course.mkdir(parents=True, exist_ok=True)
+    if not (course / KEY).exists():
+        if others := sorted(path.name for path in course.iterdir()):
+            raise ReleaseError(
+                f"{course} holds other things ({', '.join(others[:3])}) and no course; "
+                "choose a folder that is empty or does not exist yet."
+            )
+        write_atomically(course / KEY, secrets.token_hex(32).encode())
+    if not (course / "nbgrader_config.py").exists():
+        write_atomically(course / "nbgrader_config.py", CONFIGURATION.encode())
+
+
+def read_notebook(path: Path) -> Any:
+    """A notebook of ours."""
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]

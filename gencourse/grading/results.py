@@ -1,0 +1,89 @@
+"""What became of each submission: one file each, written whole or not at all.
+
+A file holds all that the gradebook, the table and the feedback page are made from, and a digest of
+what was marked. So a run that was interrupted goes on where it stopped, and an evening of manual
+marking is followed by a run that marks nothing again.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gencourse.grading.marking import Mark
+
+__all__ = ["Result", "load", "load_all", "safe_name", "save", "write_atomically"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One submission: its marks, or the problem that a person has to look at."""
+
+    student: str
+    file: str
+    digest: str  # of the submission, the release and the questions
+    problem: str = ""
+    marks: tuple[Mark, ...] = ()
+    cells: tuple[tuple[str, str, str], ...] = ()  # as marked: kind, source, grade_id if it is ours
+    seconds: float = 0.0
+
+
+def save(folder: Path, result: Result) -> None:
+    """Write a result into `folder`."""
+    text = json.dumps(asdict(result), indent=1)
+    write_atomically(folder / f"{safe_name(result.student)}.json", text.encode())
+
+
+def load_all(folder: Path) -> list[Result]:
+    """Every result in `folder`, ordered by file."""
+    files = sorted(folder.glob("*.json"))
+    return [result for result in map(read_result, files) if result]
+
+
+def load(folder: Path, student: str) -> Result | None:
+    """The result of a learner, if there is one that can be read."""
+    return read_result(folder / f"{safe_name(student)}.json")
+
+
+def read_result(path: Path) -> Result | None:
+    """The result in one file."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        marks = tuple(mark_from(mark) for mark in data.pop("marks"))
+        cells = tuple((kind, source, grade_id) for kind, source, grade_id in data.pop("cells"))
+        return Result(marks=marks, cells=cells, **data)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # as if it had not been marked yet
+
+
+def mark_from(data: Mapping[str, Any]) -> Mark:
+    """A mark as it was before it became JSON."""
+    return Mark(**{**data, "example": tuple((what, value) for what, value in data["example"])})
+
+
+def safe_name(student: str) -> str:
+    """A learner's name as the name of a file, different for different learners."""
+    if re.fullmatch(r"\w[\w.@ -]{0,79}", student) and not student.endswith((" ", ".")):
+        return student
+    digest = hashlib.sha256(student.encode(errors="replace")).hexdigest()[:8]
+    return re.sub(r"[^\w@-]+", "_", student)[:60].lstrip("_") + f"-{digest}"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file at once, so that no reader and no interruption finds half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise

@@ -1,0 +1,377 @@
+"""A process of its own for a learner's code: no network, no files but Python's, no way back.
+
+The process lives in bubblewrap. It sees the Python installation and the few modules of the course
+that its assignment names, read-only, and a small scratch directory in memory; no home, no solution,
+no gradebook, no other learner. It has no network and an empty environment, may start threads but no
+processes, and its memory is bounded from inside before any of the learner's code is read. What it
+sends is parsed by `protocol` and believed in nothing. When it does not answer in time it is killed
+with everything in it.
+
+`Sandboxes` starts the next sandbox while the one before it works, since importing PyTorch takes
+longer than marking. None is ever used for two learners.
+"""
+
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+import gencourse
+from gencourse.grading.protocol import (
+    HEADER,
+    ProtocolError,
+    Value,
+    announced,
+    pack,
+    unpack,
+)
+from gencourse.grading.question import Failure
+from gencourse.grading.seccomp import no_children
+
+__all__ = ["DeadError", "Sandbox", "SandboxUnavailableError", "Sandboxes", "self_test"]
+
+MEMORY = 4 << 30  # bytes of address space; PyTorch takes 0.6 GB of it
+SCRATCH = 64 << 20  # bytes that may be written
+SECONDS_TO_START = 120.0
+SECONDS_TO_END = 10.0
+PACKAGE = Path(gencourse.__file__).parent
+HERE = Path(__file__).parent
+INSIDE = "/marking"
+KINDS = ("no answer", "raised", "memory", "exit", "type")
+INSTALL = """\
+Marking needs a sandbox, and none could be started: {reason}
+
+Install bubblewrap 0.8 or later (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install
+bubblewrap; Arch: pacman -S bubblewrap). It needs Linux with unprivileged user namespaces. Where
+AppArmor forbids them (Ubuntu 24.04), allow them for bwrap with a profile in /etc/apparmor.d, or run
+the command as root. On macOS and Windows, mark inside a Linux virtual machine.
+No answer was run, and no mark was changed."""
+
+
+GONE = "The code ended the Python process."
+NOT_AN_ANSWER = "The code wrote where only the marker writes."
+PROBE = """
+import os, resource, socket
+def holds(action):
+    try:
+        action()
+    except OSError:
+        return True
+    return False
+def leave_the_room():
+    if os.fork() == 0:
+        os._exit(0)
+for path, harmless in {private}.items():
+    there = os.listdir(path) if os.path.isdir(path) else [path] if os.path.exists(path) else []
+    assert set(there) <= set(harmless), f"a learner could read {{path}}: {{there}}"
+assert holds(lambda: socket.create_connection(("127.0.0.1", {port}), 2)), "there is a network"
+assert holds(leave_the_room), "there may be child processes"
+for folder in ("/", "/usr", "/dev", "/marking"):
+    assert holds(lambda: open(os.path.join(folder, "mine"), "w")), f"{{folder}} may be written"
+assert resource.getrlimit(resource.RLIMIT_AS)[1] > 0, "memory has no limit"
+assert os.statvfs("/tmp").f_blocks * os.statvfs("/tmp").f_frsize <= {scratch}, "no limit on files"
+assert set(os.listdir("/proc/self/fd")) <= set("0123456789"), "an open file was left behind"
+"""
+
+
+class SandboxUnavailableError(RuntimeError):
+    """No sandbox can be had on this machine. The message says what to install."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(INSTALL.format(reason=reason))
+
+
+class DeadError(RuntimeError):
+    """The process in the sandbox is gone, and `failure` says how it went."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind, message)
+
+
+class Sandbox:
+    """One process that runs the cells of one learner.
+
+    `modules` are those of the course that it sees; `preload` is imported before anything else.
+    Starting does not wait: the first request does.
+    """
+
+    def __init__(self, modules: Sequence[str] = (), preload: Sequence[str] = ()) -> None:
+        self.started = time.monotonic()
+        self.ready = False
+        with tempfile.TemporaryFile() as filter_file:
+            filter_file.write(no_children())
+            filter_file.seek(0)
+            self.process = subprocess.Popen(
+                command(modules, preload, filter_file.fileno()),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=[filter_file.fileno()],
+                start_new_session=True,  # Ctrl-C is for the marker, and must not end an answer
+                bufsize=0,
+            )
+        pipes = (self.process.stdin, self.process.stdout, self.process.stderr)
+        self.pipes = [pipe for pipe in pipes if pipe]
+        self.requests, self.replies, self.complaints = (pipe.fileno() for pipe in self.pipes)
+        for descriptor in (self.requests, self.replies, self.complaints):
+            os.set_blocking(descriptor, False)
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def wait(self) -> None:
+        """Return when the process is ready. Raises `SandboxUnavailableError` if it never is."""
+        if self.ready:
+            return
+        try:
+            self._receive(self.started + SECONDS_TO_START)
+        except (DeadError, TimeoutError) as error:
+            self._end()
+            complaint = (
+                os.read(self.complaints, 2000) if self._readable(self.complaints, 0) else b""
+            )
+            reason = complaint.decode(errors="replace").strip() or "it did not start in time."
+            raise SandboxUnavailableError(reason) from error
+        self.ready = True
+
+    def run(self, source: str, seconds: float) -> Failure | None:
+        """Run a cell. Raises `DeadError` when the process does not survive it."""
+        result = self._ask({"do": "run", "source": source}, (), seconds)
+        return result if isinstance(result, Failure) else None
+
+    def call(
+        self, function: str, harness: str | None, arguments: Sequence[Value], seconds: float
+    ) -> Value | Failure:
+        """Call a function of the notebook. Raises `DeadError`."""
+        message = {"do": "call", "function": function, "harness": harness}
+        return self._ask(message, arguments, seconds)
+
+    def read(self, variable: str, seconds: float) -> Value | Failure:
+        """Read a dict of the notebook as pairs of text. Raises `DeadError`."""
+        return self._ask({"do": "read", "variable": variable}, (), seconds)
+
+    def close(self) -> None:
+        """Kill the process and everything it started; return when they are gone."""
+        self._end()
+        for pipe in self.pipes:
+            pipe.close()
+
+    def _ask(
+        self, message: dict[str, Any], values: Sequence[Value], seconds: float
+    ) -> Value | Failure:
+        self.wait()
+        deadline = time.monotonic() + seconds
+        try:
+            self._send(pack(message, values), deadline)
+            reply, results = self._receive(deadline)
+        except TimeoutError:
+            raise DeadError("time", f"It was still running after {seconds:g} s.") from None
+        match reply.get("failure"):
+            case None if len(results) == 1:
+                return results[0]
+            case None:
+                return None
+            case [str(kind), str(text)] if kind in KINDS:
+                return Failure(kind, text.encode(errors="replace").decode())
+        raise DeadError("exit", NOT_AN_ANSWER)
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            self._await(self.requests, select.POLLOUT, deadline)
+            try:
+                view = view[os.write(self.requests, view) :]
+            except BrokenPipeError:
+                raise DeadError("exit", GONE) from None
+
+    def _receive(self, deadline: float) -> tuple[dict[str, Any], tuple[Value, ...]]:
+        try:
+            text, arrays = announced(self._read(HEADER.size, deadline))
+            return unpack(self._read(text, deadline), self._read(arrays, deadline))
+        except ProtocolError:
+            raise DeadError("exit", NOT_AN_ANSWER) from None
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            self._await(self.replies, select.POLLIN, deadline)
+            part = os.read(self.replies, size - len(data))
+            if not part:
+                raise DeadError("exit", GONE)
+            data += part
+        return bytes(data)
+
+    def _await(self, descriptor: int, event: int, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(descriptor, event)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise TimeoutError
+
+    def _readable(self, descriptor: int, seconds: float) -> bool:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        # The pipe closes when the last process of the sandbox is gone, and its memory with it.
+        while self._readable(self.replies, SECONDS_TO_END) and os.read(self.replies, 1 << 16):
+            pass
+
+
+class Sandboxes:
+    """Sandboxes started ahead of need, each handed out once. Safe to use from several threads.
+
+    A sandbox dies with the thread that started it, so a thread that takes one outlives its use.
+    """
+
+    def __init__(
+        self, modules: Sequence[str] = (), preload: Sequence[str] = (), ahead: int = 1
+    ) -> None:
+        self.modules, self.preload = modules, preload
+        self.lock = threading.Lock()
+        self.waiting = deque(self._start() for _ in range(ahead))
+        self.taken: list[Sandbox] = []
+        self.closed = False
+
+    def __enter__(self) -> "Sandboxes":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self.lock:
+            self.closed = True
+        for sandbox in self.waiting:
+            sandbox.close()
+        for sandbox in self.taken:  # only those of a batch that was interrupted still live
+            sandbox.process.kill()
+
+    def take(self) -> Sandbox:
+        """A sandbox that nobody has used, ready; another is started in its place."""
+        with self.lock:
+            if self.closed:
+                raise RuntimeError("no sandbox is handed out any more")
+            sandbox = self.waiting.popleft()
+            self.taken.append(sandbox)
+            self.waiting.append(self._start())
+        sandbox.wait()
+        return sandbox
+
+    def _start(self) -> Sandbox:
+        return Sandbox(self.modules, self.preload)
+
+
+def command(modules: Sequence[str], preload: Sequence[str], filter_descriptor: int) -> list[str]:
+    """The command line that starts `worker.py` in bubblewrap.
+
+    Raises `SandboxUnavailableError` where there is no bubblewrap, or one too old.
+    """
+    bubblewrap = shutil.which("bwrap")
+    if bubblewrap is None:
+        raise SandboxUnavailableError("there is no `bwrap` on the PATH.")
+    roots = python_roots()
+    mounts = ["--ro-bind", "/usr", "/usr"]
+    for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
+        if os.path.islink(name):
+            mounts += ["--symlink", os.readlink(name), name]
+        else:
+            mounts += ["--ro-bind-try", name, name]
+    mounts += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    for root in roots:
+        mounts += ["--ro-bind", str(root), str(root)]
+    if any(PACKAGE.is_relative_to(root) for root in (Path("/usr"), *roots)):
+        mounts += ["--size", "4096", "--tmpfs", str(PACKAGE), "--remount-ro", str(PACKAGE)]
+    for path in (HERE / "worker.py", HERE / "protocol.py", *course_files(modules)):
+        mounts += ["--ro-bind", str(path), f"{INSIDE}/gencourse/{path.relative_to(PACKAGE)}"]
+    environment = {
+        "HOME": "/tmp",
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": "/tmp",
+        "OMP_NUM_THREADS": "1",
+        "PATH": "/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": INSIDE,
+    }
+    return [
+        *(bubblewrap, "--unshare-all", "--unshare-user", "--disable-userns"),
+        *("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "marking"),
+        *("--uid", "1000", "--gid", "1000", "--seccomp", str(filter_descriptor)),
+        "--clearenv",
+        *(part for pair in environment.items() for part in ("--setenv", *pair)),
+        *mounts,
+        *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
+        *("--size", str(SCRATCH), "--tmpfs", "/dev/shm"),
+        *("--size", str(SCRATCH), "--tmpfs", "/tmp", "--chdir", "/tmp", "--remount-ro", "/"),
+        *("--", sys.executable, "-m", "gencourse.grading.worker", str(MEMORY), *preload),
+    ]
+
+
+def python_roots() -> list[Path]:
+    """The folders outside /usr that hold this Python and its packages, none inside another."""
+    homes = {Path(sys.prefix), Path(sys.base_prefix), Path(torch.__file__).parents[1]}
+    outside = sorted(home for home in homes if not home.is_relative_to("/usr"))
+    return [a for a in outside if not any(a != b and a.is_relative_to(b) for b in outside)]
+
+
+def course_files(modules: Sequence[str]) -> list[Path]:
+    """The files and folders of the named modules of the course, with the packages they lie in.
+
+    Raises `LookupError` for a name that is no module of the course.
+    """
+    paths = {PACKAGE / "__init__.py"}
+    for module in modules:
+        path = PACKAGE.joinpath(*module.split(".")[1:])
+        found = next((p for p in (path.with_suffix(".py"), path) if p.exists()), None)
+        if found is None or found == PACKAGE or not module.startswith("gencourse."):
+            raise LookupError(f"{module} is no module of gencourse")
+        packages = [p for p in path.parents if p.is_relative_to(PACKAGE)]
+        paths |= {found, *(p / "__init__.py" for p in packages)}
+    folders = {path for path in paths if path.is_dir()}
+    return sorted(p for p in paths if not any(folder in p.parents for folder in folders))
+
+
+def self_test(private: Sequence[Path]) -> None:
+    """Try to break out of a sandbox, and fail where that succeeds.
+
+    `private` are paths that nothing inside may see. Raises `SandboxUnavailableError`.
+    """
+    roots = python_roots()
+    harmless = {  # the names in each that lead to the Python that the sandbox holds
+        str(path): [root.relative_to(path).parts[0] for root in roots if path in root.parents]
+        for path in (item.resolve() for item in (*private, HERE, Path.home()))
+    }
+    with socket.create_server(("127.0.0.1", 0)) as listener, Sandbox() as sandbox:
+        port = listener.getsockname()[1]
+        probe = PROBE.format(private=harmless, port=port, scratch=SCRATCH)
+        try:
+            failure = sandbox.run(probe, SECONDS_TO_START)
+        except DeadError as dead:
+            failure = dead.failure
+        if failure is not None:
+            raise SandboxUnavailableError(f"its self-test failed: {failure.message}")
