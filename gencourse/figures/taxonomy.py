@@ -225,7 +225,7 @@ def arrangement(seed: int = 4) -> None:
         strip = (
             torch.nn.functional.pad(row.reshape(6, 28, 28), (2, 2)).movedim(0, 1).reshape(28, -1)
         )
-        ax.imshow(255 - strip, cmap="gray", origin="upper", vmin=0, vmax=255)
+        ax.imshow((255 - strip).numpy(), cmap="gray", origin="upper", vmin=0, vmax=255)
         ax.axis("off")
         ax.text(-6, 14, title, ha="right", va="center", fontsize=10)
 
