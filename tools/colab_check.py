@@ -4,8 +4,9 @@
     python -m tools.colab_check 02-vae     only the notebooks of that name
     python -m tools.colab_check --here     in this Python's environment: Colab's own image
 
-The versions stand in colab-pins.txt. The wheel is built from a copy of the package and installed; the notebooks are copied to a folder of
-their own and run there. Only an error fails the check: outputs are nbval's business.
+The versions stand in colab-pins.txt. The wheel is built from a copy of the package and installed;
+the notebooks are copied to a folder of their own and run there. Only an error fails the check:
+outputs are nbval's business.
 """
 
 import argparse

@@ -12,7 +12,7 @@ import tools.notebooks
 from gencourse.grading.strip import StripError
 
 from .build import notebooks_of, texts
-from .execute import run, without_outputs
+from .execute import UnfitOutput, run, without_outputs
 from .markdown import DialectError
 from .project import Project
 
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         for path in stray:
             path.unlink()
             print(f"removed   {path.relative_to(root)}: no text makes it")
-    except (DialectError, StripError, LookupError, CellExecutionError, ValueError) as reason:
+    except (DialectError, StripError, UnfitOutput, LookupError, CellExecutionError) as reason:
         print(reason, file=sys.stderr)
         return 1
     return 0

@@ -21,17 +21,21 @@ from nbformat import NotebookNode
 
 import gencourse
 
-__all__ = ["run", "without_outputs"]
+__all__ = ["UnfitOutput", "run", "without_outputs"]
 
 TIMEOUT = 120  # seconds for one cell
 THREADS = {"OMP_NUM_THREADS": "1"}
+
+
+class UnfitOutput(ValueError):
+    """What a cell printed cannot stand in a notebook that everybody gets."""
 
 
 def run(notebook: NotebookNode, path: Path, kept: Path) -> NotebookNode:
     """Return `notebook`, which is to stand at `path`, with its text outputs.
 
     `kept` is the folder that remembers earlier runs. Raises `nbclient`'s `CellExecutionError`, and
-    `ValueError` when a cell prints a path of this machine.
+    `UnfitOutput` when a cell prints a path of this machine.
     """
     notebook = nbformat.from_dict(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -73,7 +77,7 @@ def _execute(notebook: NotebookNode, path: Path) -> list[list[dict[str, Any]]]:
         client.execute()
     outputs = [_text(c.outputs) for c in fresh.cells if c.cell_type == "code"]
     if any(place in json.dumps(outputs) for place in (str(Path.home()) + "/", str(path.parent))):
-        raise ValueError(f"{path.name}: a cell prints a path of this machine")
+        raise UnfitOutput(f"{path.name}: a cell prints a path of this machine")
     return outputs
 
 

@@ -143,7 +143,7 @@ class Page:
         tokens = parse(text)
         top = [i for i, t in enumerate(tokens) if t.level == 0 and t.map and t.nesting >= 0]
         parts = []
-        for i, after in zip(top, [*top[1:], len(tokens)], strict=True):
+        for i, after in pairwise([*top, len(tokens)]):
             assert tokens[i].map is not None
             source = "\n".join(lines[slice(*tokens[i].map)]).strip("\n")
             parts.append(self.block(tokens[i:after], source))
