@@ -12,6 +12,7 @@ from sphinx.util.typing import ExtensionMetadata
 from . import (
     boxes,
     cells,
+    cover,
     depth,
     elements,
     equations,
@@ -24,6 +25,7 @@ from . import (
     opening,
     pages,
     quotes,
+    references,
     source_pages,
 )
 from .digests import digest
@@ -39,12 +41,14 @@ IDEAS = (
     quotes,
     numbers,
     exercises,
+    cover,
     # what becomes of it
     katex,
     cells,
     execution,
     source_pages,
     live,
+    references,
     pages,
 )
 

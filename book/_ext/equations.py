@@ -68,7 +68,11 @@ class Equation(SphinxDirective):
             except LookupError as reason:
                 logger.error("equation %s: %s", label, reason, location=self.get_location())
                 continue
-            shown = wanted.removeprefix("gencourse.") if option == "function" else found.name
+            shown = (
+                wanted.removeprefix("gencourse.")
+                if option == "function"
+                else found.name.split(".")[-1]
+            )
             if parts:
                 parts.append(nodes.Text(" · "))
             parts += [nodes.Text(words), source_link(self.env, found, shown)]

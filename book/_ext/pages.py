@@ -99,6 +99,7 @@ def complete_context(
 ) -> None:
     body = context.get("body", "")
     metadata = app.env.metadata.get(pagename, {})
+    context["description"] = metadata.get("description", "")
     context["verb"] = metadata.get("verb", "")
     context["verbs"] = VERBS
     context["contents"] = contents(app, pagename)

@@ -57,7 +57,8 @@
 
   // A link into text that the chosen depth leaves out brings the depth that shows it.
   const showTarget = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    // A live figure's link carries its state after a question mark.
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1).split("?")[0]));
     if (!target || target.getClientRects().length > 0) return;
     const chosen = root.dataset.depth;
     for (const depth of DEPTHS) {
