@@ -44,7 +44,7 @@ class Recipe:
 RECIPES = {
     "vae-2d": Recipe(
         description="A VAE on binarised MNIST whose latent space is a plane",
-        epochs=400,
+        epochs=100,
         batch_size=128,
         learning_rate=2e-3,
         max_grad_norm=200.0,  # above the usual norm: it stops the rare step that ends a run
