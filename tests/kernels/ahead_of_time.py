@@ -33,8 +33,10 @@ TARGETS = {
     "sm_80": GPUTarget("cuda", 80, 32),  # A100
     "sm_86": GPUTarget("cuda", 86, 32),  # RTX 30
     "sm_90": GPUTarget("cuda", 90, 32),  # H100
-    "gfx942": GPUTarget("hip", "gfx942", 64),  # MI300X
 }
+# Triton 3.4 called ROCm's linker for AMD; later ones bring their own.
+if tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 5):
+    TARGETS["gfx942"] = GPUTarget("hip", "gfx942", 64)  # MI300X
 
 TRITON_NAMES = {
     torch.float16: "fp16",
