@@ -125,7 +125,10 @@ def test_code_and_mathematics_are_not_the_dialect(text):
         ("depth", "<small>depth: working</small>\n\nWorked."),
         ("depth in a box", "> <small>depth: research</small>\n>\n> Deep."),
         ("definitions", "- **Term**: What it means, (2.2).\n- **Other term**: What *that* means."),
-        ("self-check", "<summary>What is <em>twice</em> $a &lt; b$?</summary>\n\nTwice is `2 * x`"),
+        (
+            "self-check",
+            "<summary>What is <em>twice</em> $a \\lt  b$?</summary>\n\nTwice is `2 * x`",
+        ),
         ("quotation", "```python\ndef double(x):\n    return 2 * x  # exactly\n```"),
         ("its place", f"quoted from [gencourse/toy.py]({REPOSITORY}/blob/{TAG}/gencourse/toy.py#L"),
         (

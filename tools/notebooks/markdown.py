@@ -11,7 +11,6 @@ one line. And neither reads Markdown in a `<summary>`, so there it is turned int
 import posixpath
 import re
 from collections.abc import Callable
-from html import escape
 from itertools import pairwise
 from pathlib import PurePosixPath
 
@@ -77,11 +76,12 @@ def aligned(latex: str) -> str:
 
 
 def summary(text: str) -> str:
-    """The HTML of one line of Markdown, its mathematics left for the viewer."""
-    markdown = MarkdownIt("commonmark").use(
-        dollarmath_plugin, renderer=lambda m, _: f"${escape(m)}$"
-    )
-    html: str = markdown.renderInline(text)
+    """The HTML of one line of Markdown, its mathematics left for the viewer, without `<` or `>`."""
+
+    def mathematics(latex: str, _: dict[str, bool]) -> str:
+        return "$" + latex.replace("<", r"\lt ").replace(">", r"\gt ") + "$"
+
+    html: str = MarkdownIt().use(dollarmath_plugin, renderer=mathematics).renderInline(text)
     return re.sub(r'<span class="math[^"]*">(.*?)</span>', r"\1", html, flags=re.DOTALL)
 
 
