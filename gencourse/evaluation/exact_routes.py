@@ -29,14 +29,20 @@ __all__ = [
     "discriminate",
     "marginal",
     "noised",
+    "signal_and_noise",
     "warp",
 ]
 
 
-def compress(ring: Ring, n: int, generator: Generator | None = None) -> Tensor:
+def compress(
+    ring: Ring,
+    n: int,
+    generator: Generator | None = None,
+) -> Tensor:
     """Draw a code, decode it, add the decoder's noise: `n` points (n, 2), one decoder pass."""
     z = torch.randn(n, generator=generator)
-    return decode(ring, z) + ring.noise * torch.randn(n, 2, generator=generator)
+    noise = torch.randn(n, 2, generator=generator)
+    return decode(ring, z) + ring.noise * noise
 
 
 def decode(ring: Ring, z: Tensor) -> Tensor:
@@ -79,12 +85,19 @@ def warp(ring: Ring, z: Tensor) -> Tensor:
     return moved.to(z)
 
 
-def chain(target: Target, n: int, generator: Generator | None = None) -> Tensor:
+def chain(
+    target: Target,
+    n: int,
+    generator: Generator | None = None,
+) -> Tensor:
     """Draw x₁ from p(x₁), then x₂ from p(x₂|x₁), (n, 2): as many passes as there are dimensions."""
-    x2 = torch.linspace(-target.extent, target.extent, 601, dtype=torch.float64)
-    first = _invert_cdf(marginal(target, x2).expand(n, -1), x2, generator)
-    second = _invert_cdf(conditional(target, first, x2), x2, generator)
-    return torch.stack([first, second], dim=-1).float()
+    edge = target.extent
+    line = torch.linspace(-edge, edge, 601, dtype=torch.float64)
+    odds = marginal(target, line).expand(n, -1)
+    x1 = _draw(odds, line, generator)
+    odds = conditional(target, x1, line)
+    x2 = _draw(odds, line, generator)
+    return torch.stack([x1, x2], dim=-1).float()
 
 
 def marginal(target: Target, x1: Tensor) -> Tensor:
@@ -100,17 +113,25 @@ def conditional(target: Target, x1: Tensor, x2: Tensor) -> Tensor:
     return joint / marginal(target, x1).unsqueeze(-1)
 
 
+def signal_and_noise(t: float) -> tuple[float, float]:
+    """α = cos πt/2 and s = sin πt/2: all signal at t = 0, all noise at t = 1, α² + s² = 1."""
+    return math.cos(math.pi * t / 2), math.sin(math.pi * t / 2)
+
+
 def noised(ring: Ring, t: float) -> Ring:
-    """The ring at time t of a diffusion, x = α x₀ + s ε with α = cos πt/2 and s = sin πt/2.
+    """The ring at time t of a diffusion, the density of x = α x₀ + s ε.
 
     Shrinking a ring and adding Gaussian noise gives another ring; at t = 1 it is N(0, I).
     """
-    alpha, s = math.cos(math.pi * t / 2), math.sin(math.pi * t / 2)
+    alpha, s = signal_and_noise(t)
     return Ring(alpha * ring.radius, math.hypot(alpha * ring.noise, s))
 
 
 def denoise(
-    ring: Ring, n: int, steps: int = 50, generator: Generator | None = None
+    ring: Ring,
+    n: int,
+    steps: int = 50,
+    generator: Generator | None = None,
 ) -> list[Tensor]:
     """Walk from noise to the ring in `steps` passes; returns every stop, steps + 1 times (n, 2).
 
@@ -118,13 +139,16 @@ def denoise(
     where that point would be at the next, lower noise level, keeping the same noise ε̂ (DDIM; Song,
     Meng and Ermon, 2021).
     """
+    x = torch.randn(n, 2, generator=generator)
+    stops = [x]
     times = torch.linspace(0.99, 0, steps + 1).tolist()
-    stops = [torch.randn(n, 2, generator=generator)]
     for now, then in pairwise(times):
-        alpha, s = math.cos(math.pi * now / 2), math.sin(math.pi * now / 2)
-        score = noised(ring, now).score(stops[-1])
-        clean, noise = (stops[-1] + s**2 * score) / alpha, -s * score
-        stops.append(math.cos(math.pi * then / 2) * clean + math.sin(math.pi * then / 2) * noise)
+        alpha, s = signal_and_noise(now)
+        score = noised(ring, now).score(x)
+        clean, noise = (x + s**2 * score) / alpha, -s * score
+        alpha, s = signal_and_noise(then)
+        x = alpha * clean + s * noise
+        stops.append(x)
     return stops
 
 
@@ -133,7 +157,7 @@ def _pairs(x1: Tensor, x2: Tensor) -> Tensor:
     return torch.cartesian_prod(x1, x2).reshape(len(x1), len(x2), 2)
 
 
-def _invert_cdf(density: Tensor, x: Tensor, generator: Generator | None) -> Tensor:
+def _draw(density: Tensor, x: Tensor, generator: Generator | None) -> Tensor:
     """One draw from each row of densities (n, m) tabulated at x (m,): (n,)."""
     cdf = torch.cumulative_trapezoid(density, x)
     cdf = torch.cat([torch.zeros_like(cdf[:, :1]), cdf], dim=-1)

@@ -34,8 +34,8 @@ _EXTENT = 3.0
 
 def routes() -> None:
     """One row for each family: from what it starts with to points on the ring, in four pictures."""
-    figure = plt.figure(figsize=(6.6, 7.9))
-    grid = figure.add_gridspec(5, 5, width_ratios=(1.12, 1, 1, 1, 1), wspace=0.0, hspace=0.0)
+    figure = plt.figure(figsize=(5.9, 6.9))
+    grid = figure.add_gridspec(5, 5, width_ratios=(1.08, 1, 1, 1, 1), wspace=0.0, hspace=0.0)
     rows = (
         (_compress, "1 pass"),
         (_contest, "1 pass"),
@@ -50,11 +50,11 @@ def routes() -> None:
             _bare(ax)
         captions = draw(panels, family.colour, torch.Generator().manual_seed(row))
         for ax, caption in zip(panels, captions, strict=True):
-            ax.set_xlabel(caption, fontsize=8.5, color=QUIET, labelpad=2)
+            ax.set_xlabel(caption, fontsize=9, color=QUIET, labelpad=2)
 
 
 def _row_label(ax: Axes, family: Family, passes: str) -> None:
-    ax.set(xlim=(0, 1.12), ylim=(0, 1), aspect="equal")
+    ax.set(xlim=(0, 1.08), ylim=(0, 1), aspect="equal")
     ax.axis("off")
     draw_mark(ax, family.verb, (0.14, 0.8), 0.24, family.colour)
     ax.text(0.02, 0.53, family.verb, color=family.colour, weight="bold", fontsize=12)
@@ -240,11 +240,13 @@ def empty_cells(dimensions: Sequence[int], rates: Mapping[int, Sequence[float]])
     for (n, shares), shade in zip(rates.items(), shades, strict=True):
         ax.plot(dimensions, shares, marker="o", color=shade)
         middle = int(np.argmin(np.abs(np.asarray(shares) - 0.5)))
+        left = 2 * middle < len(dimensions)
         ax.annotate(
             f"{n:,} points",
             (dimensions[middle], shares[middle]),
-            (7, -12),
+            (-7, 5) if left else (7, -12),
             textcoords="offset points",
+            ha="right" if left else "left",
             color=shade,
             fontsize=9,
         )
