@@ -8,9 +8,6 @@ is kept under `_build/notebooks/` for as long as neither its code nor the packag
 import hashlib
 import json
 import os
-import platform
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,6 +17,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 import gencourse
+from book._ext.execution import key
 
 __all__ = ["UnfitOutput", "run", "without_outputs"]
 
@@ -39,8 +37,9 @@ def run(notebook: NotebookNode, path: Path, kept: Path) -> NotebookNode:
     """
     notebook = nbformat.from_dict(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    key = hashlib.sha256("\0".join([_surroundings(), *(c.source for c in code)]).encode())
-    memory = kept / f"{key.hexdigest()[:32]}.json"
+    state = key(Path(gencourse.__file__).parent)
+    name = hashlib.sha256("\0".join([state, *(cell.source for cell in code)]).encode())
+    memory = kept / f"{name.hexdigest()[:32]}.json"
     if memory.is_file():
         outputs = json.loads(memory.read_text(encoding="utf8"))
     else:
@@ -102,14 +101,3 @@ def _text(outputs: list[NotebookNode]) -> list[dict[str, Any]]:
             output.metadata = {}
             kept.append(dict(output))
     return kept
-
-
-@cache
-def _surroundings() -> str:
-    """What an output depends on beside the code: the package's files, and the libraries."""
-    digest = hashlib.sha256()
-    package = Path(gencourse.__file__).parent
-    for file in sorted(p for p in package.rglob("*") if p.is_file() and p.suffix != ".pyc"):
-        digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
-    libraries = [f"{name} {version(name)}" for name in ("torch", "numpy", "matplotlib", "ipython")]
-    return "\n".join([digest.hexdigest(), platform.python_version(), *libraries])

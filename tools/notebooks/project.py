@@ -15,13 +15,16 @@ import jupytext
 import yaml
 from pybtex.backends.markdown import Backend
 from pybtex.database import BibliographyData, Entry, parse_file
-from pybtex.style.formatting.plain import Style
 
 import gencourse
+from book._ext.references import AuthorYear
 
 from .blocks import Directive, Target, Title, walk
 
 __all__ = ["Label", "Project"]
+
+# A live figure says its own number, because its caption is part of it.
+LIVE = re.compile(r"^\w+\(.*\bnumber=\"([\d.]+)\".*\)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,10 @@ class Project:
 
         for cell in jupytext.read(file, fmt="md:myst").cells:
             if cell.cell_type == "code":
+                if live := LIVE.search(cell.source):
+                    due = number("figure")
+                    if live[1] != due:
+                        raise LookupError(f"{file.name}: live figure {live[1]} is number {due}")
                 if figure := cell.metadata.get("mystnb", {}).get("figure"):
                     shown = f"Figure {number('figure')}"
                     if name := figure.get("name"):
@@ -170,7 +177,7 @@ class Project:
 
     def references(self, keys: set[str]) -> str:
         """The list of sources, in the style in which the book prints them."""
-        formatted = Style().format_bibliography(self.bibliography, sorted(keys))
+        formatted = AuthorYear().format_bibliography(self.bibliography, sorted(keys))
         lines = (entry.text.render(Backend()).replace("\n", " ") for entry in formatted)
         # The back end escapes more than Markdown asks for.
         return "\n".join("- " + re.sub(r"\\([-.!()+#])", r"\1", line) for line in lines)
