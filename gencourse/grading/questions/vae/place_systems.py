@@ -34,13 +34,13 @@ REMARKS = {
         "removed step by step."
     ),
     ("radar likelihood", "exact"): (
-        "The judge's output read as a likelihood. Its number compares a map with the inventions "
-        "that it was trained against. It is not a density over maps, and for a perfect generator "
-        "it would be one half everywhere."
+        "The critic's verdict read as a likelihood. It compares a map with the inventions that the "
+        "critic was trained against. It is not a density over maps, and for a perfect generator it "
+        "would be one half everywhere."
     ),
     ("radar likelihood", "bound"): (
-        "Which quantity would lie below log p(x)? The judge's number is the probability of "
-        "'recorded', among the maps it was shown. It bounds nothing."
+        "Which quantity would lie below log p(x)? The critic's verdict is the probability of "
+        "'recorded', among the maps that it was shown. It bounds nothing."
     ),
     ("radar sampling", "D passes"): "No value of the map waits for another to be drawn first.",
     ("radar sampling", "T passes"): (
@@ -48,8 +48,8 @@ REMARKS = {
         "a map is drawn?"
     ),
     ("heartbeat family", "gan"): (
-        "Gaussian numbers go in and a heartbeat comes out, as in a GAN. But nobody judges here. "
-        "Look at what training raises."
+        "Gaussian numbers go in and a heartbeat comes out, as in a GAN. But there is no critic. Look "
+        "at what training raises."
     ),
     ("heartbeat family", "flow"): (
         "A flow with a layer that cannot be undone. After the fifth layer there are 32 numbers "
@@ -77,7 +77,7 @@ REMARKS = {
         "Layers are not passes. A pass goes through all the layers of a network."
     ),
     ("chorale family", "vae"): "No code stands for the whole chorale, and nothing is bounded.",
-    ("chorale family", "gan"): "There is no judge. The loss is the model's own probability.",
+    ("chorale family", "gan"): "There is no critic. The loss is the model's own probability.",
     ("chorale family", "flow"): (
         "It has an exact likelihood, as a flow has. But events are symbols: there is no volume to "
         "stretch, and no function to invert."
@@ -104,7 +104,7 @@ REMARKS = {
         "The tokens may have come from an encoder, but they are the data of this model. It has "
         "itself no code and no encoder."
     ),
-    ("mosaic family", "gan"): "There is no judge; the network is trained on its own predictions.",
+    ("mosaic family", "gan"): "There is no critic. The network is trained on its own predictions.",
     ("mosaic family", "flow"): "Hiding a token is not invertible: what was there cannot be told.",
     ("mosaic family", "autoregressive"): (
         "Masked decoding read as autoregressive. A transformer predicts tokens here too, but each "
@@ -128,7 +128,7 @@ REMARKS = {
         "256 numbers go in and 256 come out. Nothing is squeezed, and no noise is added on the way."
     ),
     ("turbine family", "gan"): (
-        "Noise becomes readings, as in a GAN, but nobody judges: training raises a density."
+        "Noise becomes readings, as in a GAN, but there is no critic: training raises a density."
     ),
     ("turbine family", "autoregressive"): (
         "In each layer half of the readings are changed at once. There is no chain of 256 single "
@@ -165,5 +165,5 @@ PLACE_SYSTEMS = ChoiceQuestion(
         for axis, right in zip(OPTIONS, answer, strict=True)
     },
     remarks=REMARKS,
-    where="Chapter 1",
+    where="Chapter 1, “The map”",
 )
