@@ -48,8 +48,8 @@ REMARKS = {
         "a map is drawn?"
     ),
     ("heartbeat family", "gan"): (
-        "Gaussian numbers go in and a heartbeat comes out, as in a GAN. But there is no critic. Look "
-        "at what training raises."
+        "Gaussian numbers go in and a heartbeat comes out, as in a GAN. But there is no critic. "
+        "Look at what training raises."
     ),
     ("heartbeat family", "flow"): (
         "A flow with a layer that cannot be undone. After the fifth layer there are 32 numbers "
