@@ -94,6 +94,8 @@ class GaussianDecoder(nn.Module):
 
     def __init__(self, network: nn.Module, scale: float = 1.0) -> None:
         super().__init__()
+        if scale <= 0:
+            raise ValueError(f"The scale is a standard deviation, above 0; got {scale}.")
         self.network = network
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 

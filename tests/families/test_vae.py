@@ -331,6 +331,11 @@ def test_gaussian_decoder_takes_any_real_data():
     assert model.loss(torch.full((B, D), 255.0), generator=seeded()).isfinite()
 
 
+def test_scale_that_is_no_standard_deviation_is_refused():
+    with pytest.raises(ValueError, match="above 0; got 0"):
+        GaussianDecoder(MLP(d, 8, D), scale=0)
+
+
 def test_condition_is_refused_because_the_model_has_none():
     with pytest.raises(ValueError, match="never saw a label"):
         small_vae().loss(images(), condition=torch.zeros(B))
