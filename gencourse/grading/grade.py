@@ -55,6 +55,7 @@ from gencourse.grading.preflight import (
     Cell,
     NotANotebookError,
     Submission,
+    clean,
     collect,
     parse_notebook,
 )
@@ -173,10 +174,14 @@ def grade(
     version = version_of(release)
     results = course / "results" / exercise.name
     forget_departed(results, submissions)
+    for submission in submissions:
+        if submission.problem:
+            save(results, unmarked(submission, version))
     todo = [
         submission
         for submission in submissions
-        if again or not is_current(load(results, submission.student), submission, version)
+        if not submission.problem
+        and (again or not is_current(load(results, submission.student), submission, version))
     ]
     print(f"{counted(len(submissions), 'submission')}, {len(todo)} to mark", flush=True)
     reached = 0
@@ -228,10 +233,7 @@ def examine(
     begun = time.monotonic()
     if begun > until:
         return None
-    digest = digest_of(submission, version)
-    result = Result(submission.student, submission.path.name, digest, submission.problem)
-    if submission.problem:
-        return result
+    result = unmarked(submission, version)
     try:
         repaired = graft(release, parse_notebook(submission.data), exercise)
         seed = hmac.digest(key, submission.data, "sha256")
@@ -348,16 +350,15 @@ def forget_departed(results: Path, submissions: Sequence[Submission]) -> None:
             (results / f"{safe_name(result.student)}.json").unlink()
 
 
+def unmarked(submission: Submission, version: bytes) -> Result:
+    """The result of a submission so far: its digest, and its problem if it has one."""
+    digest = hmac.new(version, submission.data, "sha256").hexdigest()
+    return Result(submission.student, clean(submission.path.name), digest, submission.problem)
+
+
 def is_current(old: Result | None, submission: Submission, version: bytes) -> bool:
     """Whether a submission was marked already, as it is now, by the questions as they are now."""
-    return (
-        old is not None and not submission.problem and old.digest == digest_of(submission, version)
-    )
-
-
-def digest_of(submission: Submission, version: bytes) -> str:
-    """What a result depends on, in short."""
-    return hmac.new(version, submission.data, "sha256").hexdigest()
+    return old is not None and old.digest == unmarked(submission, version).digest
 
 
 def version_of(release: bytes) -> bytes:

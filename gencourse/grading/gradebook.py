@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.utils import compute_checksum, is_grade, is_locked, is_solution
+from sqlalchemy.exc import SAWarning
 
 from gencourse.grading.marking import CHECK
 from gencourse.grading.question import Assignment, Question, WrittenQuestion
@@ -40,8 +42,10 @@ def open_gradebook(course: Path) -> Iterator[Gradebook]:
     tools = str(Path(sys.executable).parent)  # nbgrader calls `alembic` by its bare name
     if tools not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
-    with Gradebook(f"sqlite:///{course.resolve() / 'gradebook.db'}") as gradebook:
-        yield gradebook
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # nbgrader adds rows in an order of its own
+        with Gradebook(f"sqlite:///{course.resolve() / 'gradebook.db'}") as gradebook:
+            yield gradebook
 
 
 def define(gradebook: Gradebook, name: str, release: Any) -> None:
@@ -192,9 +196,8 @@ def rubric_text(question: WrittenQuestion, model_answer: str) -> str:
 
 
 def without_html(source: str) -> str:
-    """Markdown in which no tag is a tag and no link runs code: a marker's browser will show it."""
-    source = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", source)
-    return re.sub(r"(?i)\b(javascript|vbscript|data)(\s*:)", r"\1&#8203;\2", source)
+    """Markdown in which no tag is a tag and no link a link: a marker's browser will show it."""
+    return re.sub(r"\](?=[(:])", "] ", re.sub(r"<(?=[A-Za-z/!?])", "&lt;", source))
 
 
 def as_shown(question: Question, source: str) -> str:

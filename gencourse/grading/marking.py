@@ -163,6 +163,8 @@ def mark(
         for q in assignment.questions
         if answers[q.name].source and not isinstance(q, WrittenQuestion)
     }
+    if not waiting:
+        return list(marks.values())
     failures: dict[str, Failure] = {}  # of the cells that hold answers
     session = Session(sandboxes, limits)
     try:

@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Cell", "NotANotebookError", "Submission", "collect", "parse_notebook", "student_of"]
+__all__ = [
+    "Cell",
+    "NotANotebookError",
+    "Submission",
+    "clean",
+    "collect",
+    "parse_notebook",
+    "student_of",
+]
 
 MAX_BYTES = 20 << 20
 IGNORED = ("timestamp.txt",)  # written by `nbgrader collect` beside the notebook

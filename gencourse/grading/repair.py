@@ -80,12 +80,16 @@ def graft(release: Sequence[Cell], submitted: Sequence[Cell], assignment: Assign
     for question in assignment.questions:
         if isinstance(question, WrittenQuestion) and not answers[question.name].source:
             place, stub = places[question.name], stubs[question.name]
-            here = in_place(submitted, signs, origins, place, stub)
+            texts = texts_without_place(submitted, signs, origins, stub)
+            around = neighbours(len(submitted), origins)
+            here = [i for i in texts if around[i][0] < place < around[i][1]]
             if here:
-                answers[question.name] = noted(
-                    choose(question, [submitted[i] for i in here]), PLACE, submitted[here[0]], stub
-                )
+                answer = choose(question, [submitted[i] for i in here])
+                answers[question.name] = noted(answer, PLACE, submitted[here[0]], stub)
                 origins |= dict.fromkeys(here, place)
+            elif texts:
+                problem = "There is no answer in its place, but the notebook has text elsewhere."
+                answers[question.name] = Answer(problem=problem)
     return Repaired(in_order(release, submitted, origins, answers), answers)
 
 
@@ -126,8 +130,9 @@ def defines(question: Question, cell: Cell) -> bool:
 
 def is_untouched(cell: Cell, stub: Cell) -> bool:
     """Whether a cell says no more than the stub that was handed out."""
+    comment = "#" if stub.kind == "code" else "<!--"
     lines = essence(cell.source)
-    return lines == essence(stub.source) or all(line.startswith("#") for line in lines)
+    return lines == essence(stub.source) or all(line.startswith(comment) for line in lines)
 
 
 def essence(source: str) -> list[str]:
@@ -191,20 +196,18 @@ def contents(cell: Cell) -> str:
     return "\n".join(essence(cell.source))
 
 
-def in_place(
+def texts_without_place(
     submitted: Sequence[Cell],
     signs: Sequence[tuple[str, int] | None],
     origins: Mapping[int, int],
-    place: int,
     stub: Cell,
 ) -> list[int]:
-    """The Markdown cells that stand where an answer in words belongs."""
-    around = neighbours(len(submitted), origins)
+    """The Markdown cells that the release does not have and that no sign ties to a question."""
     return [
         i
         for i, cell in enumerate(submitted)
         if cell.kind == "markdown" and i not in origins and signs[i] is None
-        if around[i][0] < place < around[i][1] and not is_untouched(cell, stub)
+        if not is_untouched(cell, stub)
     ]
 
 

@@ -173,6 +173,8 @@ class Sandbox:
 
     def close(self) -> None:
         """Kill the process and everything it started; return when they are gone."""
+        if self.pipes[0].closed:
+            return
         self._end()
         for pipe in self.pipes:
             pipe.close()

@@ -180,6 +180,7 @@ def prepare(memory: int, modules: list[str]) -> None:
             continue  # the cell that wants it will say so
     grading = sys.modules["gencourse.grading"] = AbsentWhileMarking("gencourse.grading")
     grading.__dict__["runs"] = lambda *args, **kwargs: False  # given cells then draw no picture
+    grading.__path__ = []  # a package: its modules are absent too
     importlib.import_module("gencourse").__dict__["grading"] = grading
     sys.meta_path.append(Course())
     sys.modules["__main__"] = notebook
