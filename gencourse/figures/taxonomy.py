@@ -28,7 +28,7 @@ from gencourse.figures.look import (
 
 __all__ = ["arrangement", "critic_along_a_ray", "empty_cells", "four_uses", "routes"]
 
-_POINTS = 200
+_POINTS = 170
 _EXTENT = 3.0
 
 
@@ -110,7 +110,7 @@ def _contest(panels: Sequence[Axes], colour: str, generator: torch.Generator) ->
     real = Ring()
     _dots(panels[0], torch.randn(_POINTS, 2, generator=generator), NOISE)
     verdict = LinearSegmentedColormap.from_list("verdict", (colour, GROUND, INK))
-    plane = plane_grid(_EXTENT, 120)
+    plane = plane_grid(_EXTENT, 90)
     for ax, forger in zip(panels[1:3], (Ring(0.9, 0.5), Ring(1.75, 0.28)), strict=True):
         critic = exact_routes.discriminate(real, forger, plane).numpy()
         edge = (-_EXTENT, _EXTENT, -_EXTENT, _EXTENT)
@@ -127,8 +127,8 @@ def _invert(panels: Sequence[Axes], colour: str, generator: torch.Generator) -> 
     x = exact_routes.warp(ring, z)
     # An even number of lines each way, so that none runs through the centre, where the hole opens.
     at = torch.linspace(-2.7, 2.7, 12)
-    along = torch.linspace(-2.7, 2.7, 61)
-    lines = [torch.stack([c.expand(61), along], dim=-1) for c in at]
+    along = torch.linspace(-2.7, 2.7, 41)
+    lines = [torch.stack([c.expand(41), along], dim=-1) for c in at]
     lines += [line.flip(-1) for line in lines]
     for ax, part, dots in zip(panels[:3], (0.0, 0.5, 1.0), (NOISE, colour, colour), strict=True):
         for line in lines:
