@@ -1,4 +1,4 @@
-"""Live figures: each is one Python class and one JavaScript module, at home in Jupyter and the book."""
+"""Live figures: one Python class and one JavaScript module each, in Jupyter and the book."""
 
 from gencourse.widgets.latent_plane import LatentPlane
 

@@ -1,9 +1,9 @@
 """One figure, two homes.
 
 A live figure is one JavaScript module, bundled to `static/NAME.mjs`, and one subclass of
-`LiveFigure`. In Jupyter and Colab it is an anywidget. Its output also carries a `text/html` twin: a
-picture of the figure in an element that the book's loader (`static/loader.mjs`) replaces by the same
-module, with no kernel. A page without JavaScript keeps the picture.
+`LiveFigure`. In Jupyter and Colab it is an anywidget. Its output also carries a `text/html` twin:
+a picture of the figure in an element that the book's loader (`static/loader.mjs`) replaces by the
+same module, with no kernel. A page without JavaScript keeps the picture.
 """
 
 import base64
@@ -63,7 +63,8 @@ class LiveFigure(anywidget.AnyWidget):
         names = self.class_trait_names(state=True)
         if unknown := sorted(set(state) - set(names)):
             raise TypeError(
-                f"{type(self).__name__} has no {', '.join(unknown)}; its state is {', '.join(names)}"
+                f"{type(self).__name__} has no {', '.join(unknown)}; "
+                f"its state is {', '.join(names)}"
             )
         weights = (STATIC / f"{self.name}.bin").read_bytes()
         unpack(weights)  # a damaged file is reported here, not in the browser
@@ -81,11 +82,12 @@ class LiveFigure(anywidget.AnyWidget):
         return f"{type(self).__name__}()"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        widget = super()._repr_mimebundle_(**kwargs)
+        data, metadata = widget if widget is not None else ({"text/plain": repr(self)}, {})
         return {**data, "text/html": self.to_html()}, metadata
 
     def to_html(self) -> str:
-        """The figure as it stands in the book: the picture and, for the loader, what to replace it by."""
+        """The figure as it stands in the book: the picture, and what the loader replaces it by."""
         files = [STATIC / f"{self.name}{suffix}" for suffix in (".mjs", ".bin")]
         version = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
         props = html.escape(json.dumps({"initial": self.initial}))
@@ -93,8 +95,9 @@ class LiveFigure(anywidget.AnyWidget):
         width, height = self.picture_size
         return (
             f'<figure class="gm-figure" data-family="{self.family}">'
-            f'<div class="gm-live" id="{self.anchor}" data-gm="{self.name}" data-gm-props="{props}" '
-            f'data-gm-weights="{self.name}.bin" data-gm-version="{version}">'
+            f'<div class="gm-live" id="{self.anchor}" data-gm="{self.name}" '
+            f'data-gm-props="{props}" data-gm-weights="{self.name}.bin" '
+            f'data-gm-version="{version}">'
             f'<div class="gm-stage"><img class="gm-still" src="data:image/webp;base64,{picture}" '
             f'width="{width}" height="{height}" alt="{html.escape(self.alt)}"></div></div>'
             f"<figcaption>{self.caption}</figcaption></figure>"

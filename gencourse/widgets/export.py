@@ -1,11 +1,12 @@
 """What a live figure takes from a checkpoint: its weights file, and the picture that stands in.
 
-`python -m tools.widgets` writes both into static/. Weights go out as float16; everything else in the
-file (codes, their means) is computed from the weights so rounded, which are what the browser uses.
+`python -m tools.widgets` writes both into static/. Weights go out as float16; everything else in
+the file (codes, their means) is computed from the weights so rounded, which the browser uses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,17 +25,23 @@ __all__ = ["EXPORTS", "latent_plane", "latent_plane_picture", "restore"]
 CODES = 500
 """Test digits whose codes the latent plane can show."""
 
+EXTENT = 3.5
+"""Half the width of the plane."""
+
 INK = 35
 """Grey level of ink on white paper."""
 
-ACTIVATIONS = {nn.SiLU: "silu", nn.ReLU: "relu", nn.Tanh: "tanh"}
+Tensors = dict[str, NDArray[Any]]
+
+ACTIVATIONS: dict[type, str] = {nn.SiLU: "silu", nn.ReLU: "relu", nn.Tanh: "tanh"}
 
 
 def latent_plane(model: VAE) -> bytes:
     """The weights file of the latent plane: both networks, one test digit of each class, the codes
     of the first `CODES` test digits, and the mean and spread of each class's codes."""
     networks = {"encoder": model.encoder.network, "decoder": model.decoder.network}
-    layers, tensors = {}, {}
+    layers: dict[str, list[tuple[str, str]]] = {}
+    tensors: Tensors = {}
     for name, network in networks.items():
         layers[name], parameters = _flatten(name, network)
         tensors |= parameters
@@ -53,10 +60,10 @@ def latent_plane(model: VAE) -> bytes:
         "means": torch.stack([each.mean(0) for each in classes]).numpy().astype(np.float16),
         "stds": torch.stack([each.std(0) for each in classes]).numpy().astype(np.float16),
     }
-    return pack({**layers, "extent": 3.0, "computed": ["codes", "means", "stds"]}, tensors)
+    return pack({**layers, "extent": EXTENT, "computed": ["codes", "means", "stds"]}, tensors)
 
 
-def restore(model: VAE, tensors: dict[str, NDArray[np.float16]]) -> None:
+def restore(model: VAE, tensors: Tensors) -> None:
     """Give the model the float16 weights of a weights file, so that it computes what the browser
     does."""
     state = {
@@ -67,13 +74,11 @@ def restore(model: VAE, tensors: dict[str, NDArray[np.float16]]) -> None:
     model.load_state_dict(state)
 
 
-def _flatten(
-    name: str, network: nn.Module
-) -> tuple[list[tuple[str, str]], dict[str, NDArray[np.float16]]]:
+def _flatten(name: str, network: nn.Module) -> tuple[list[tuple[str, str]], Tensors]:
     """The linear layers of a perceptron, each with the activation that follows it."""
     modules = list(network.named_children())
     layers: list[tuple[str, str]] = []
-    tensors = {}
+    tensors: Tensors = {}
     for (key, module), (_, following) in zip(modules, [*modules[1:], ("", None)], strict=True):
         if isinstance(module, nn.Linear):
             layers.append((f"{name}.{key}", ACTIVATIONS.get(type(following), "none")))
@@ -86,19 +91,19 @@ def _flatten(
     return layers, tensors
 
 
-def latent_plane_picture(model: VAE, extent: float, z: tuple[float, float]) -> Image.Image:
+def latent_plane_picture(model: VAE, extent: float, z: Sequence[float]) -> Image.Image:
     """The latent plane in its starting state, ink on white, as it stands before the figure starts.
 
     It has the proportions of the figure's own layout, so that nothing moves when the figure takes
     its place.
     """
-    side, cells, left, digit = 354, 16, 22, 290
+    side, cells, left, digit = 354, 18, 22, 290
     picture = Image.new("L", (684, 382), 255)
     centres = extent * ((2 * torch.arange(cells) + 1) / cells - 1)
     codes = torch.cartesian_prod(-centres, centres).flip(1)  # z2 falls from row to row
     with torch.no_grad():
         small = model.decoder.mean(codes).reshape(cells, cells, 28, 28)
-        large = model.decoder.mean(torch.tensor(z)).reshape(28, 28)
+        large = model.decoder.mean(torch.tensor(list(z))).reshape(28, 28)
     plane = _ink(small.permute(0, 2, 1, 3).reshape(28 * cells, 28 * cells))
     picture.paste(plane.resize((side, side), Image.Resampling.LANCZOS), (left, 0))
     picture.paste(_ink(large).resize((digit, digit), Image.Resampling.NEAREST), (684 - digit, 0))
@@ -118,7 +123,8 @@ def _write_latent_plane(weights: Path, picture: Path) -> None:
     model = checkpoints.load("vae-2d")
     weights.write_bytes(latent_plane(model))
     meta, _ = unpack(weights.read_bytes())
-    latent_plane_picture(model, meta["extent"], LatentPlane.z.default()).save(picture, quality=60, method=6)
+    drawn = latent_plane_picture(model, meta["extent"], LatentPlane().z)
+    drawn.save(picture, quality=60, method=6)
 
 
 EXPORTS: dict[str, Callable[[Path, Path], None]] = {"latent-plane": _write_latent_plane}

@@ -12,9 +12,9 @@ __all__ = ["LatentPlane"]
 class LatentPlane(LiveFigure):
     """Two numbers are enough to draw a digit: the latent plane, with the decoder in the browser.
 
-    The reader moves a ring over the plane and sees what the decoder draws there; samples the prior;
-    walks between two digits; draws a digit and sees where the encoder puts it, and both terms of its
-    ELBO. In a notebook the state can be read and set: `figure.z`, `figure.x` and so on.
+    The reader moves a ring over the plane and sees what the decoder draws there; samples the
+    prior; walks between two digits; draws a digit and sees where the encoder puts it, and both
+    terms of its ELBO. In a notebook the state can be read and set: `figure.z`, `figure.x`, ...
     """
 
     name: ClassVar[str] = "latent-plane"

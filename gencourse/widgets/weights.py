@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 __all__ = ["pack", "unpack"]
 
 MAGIC = b"GMW1"
-DTYPES = {"f16": np.dtype("<f2"), "f32": np.dtype("<f4"), "u8": np.dtype("u1")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "f16": np.dtype("<f2"),
+    "f32": np.dtype("<f4"),
+    "u8": np.dtype("u1"),
+}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -47,10 +51,10 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
     Raises ValueError when the data is no such file or its checksum does not match.
     """
-    if data[:4] != MAGIC:
+    if len(data) < 12 or data[:4] != MAGIC:
         raise ValueError(
-            f"this is not the weights file of a live figure: it starts with {data[:4]!r}, "
-            f"not {MAGIC!r}. Was it saved as text, or is it a Git LFS pointer?"
+            f"this is not the weights file of a live figure: {len(data)} bytes that start with "
+            f"{data[:4]!r}, not {MAGIC!r}. Was it saved as text, or is it a Git LFS pointer?"
         )
     checksum, length = struct.unpack_from("<II", data, 4)
     if zlib.crc32(data[8:]) != checksum:

@@ -37,7 +37,7 @@ class PageModel {
 function parse(text, initial) {
   if (typeof initial === "boolean") return text === "true";
   if (typeof initial === "string") return text;
-  const numbers = text === "" ? [] : text.split(",").map(Number);
+  const numbers = text === "" ? [] : text.split(",").map((each) => (each ? Number(each) : NaN));
   if (!numbers.every(Number.isFinite)) return initial;
   return Array.isArray(initial) ? numbers : (numbers[0] ?? initial);
 }
@@ -81,6 +81,7 @@ async function load(host) {
   stage.hidden = false;
   picture.remove();
   host.dataset.gmState = "live";
+  performance.mark(`gm-ready ${host.id}`);
   return model;
 }
 

@@ -10,7 +10,7 @@ export function colour(element, token) {
  * Draws images of ink on paper into a canvas, side by side in a grid `columns` wide. `ink(i)` gives
  * the i-th image as numbers from 0 (paper) to 1 (ink), `side` × `side`.
  */
-export function drawImages(canvas, { columns, rows = 1, side, ink }) {
+export function drawImages(canvas, { columns = 1, rows = 1, side, ink }) {
   canvas.width = columns * side;
   canvas.height = rows * side;
   const paper = colour(canvas, "paper");

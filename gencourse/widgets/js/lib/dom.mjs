@@ -26,6 +26,13 @@ function assign(element, properties) {
   }
 }
 
+/** Sets attributes of an element. */
+export const setAll = (element, attributes) =>
+  Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+
+/** The arrow keys as steps in the plane, the second axis pointing up. */
+export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
 let count = 0;
 /** An id that no other element on the page has. */
 export const uid = (stem = "gm") => `${stem}-${++count}`;
@@ -67,6 +74,20 @@ export function choice({ label, options, onchange }) {
   );
   const element = h("span", { class: "gm-choice" }, h("label", { for: id }, label), select);
   return { element, select, update: (value) => (select.value = value) };
+}
+
+/** A labelled field for a whole number from 0; it shows what is set elsewhere unless being typed in. */
+export function numberField({ label, onchange }) {
+  const id = uid();
+  const input = h("input", {
+    type: "number", id, min: 0, step: 1,
+    onchange: () => onchange(Math.max(0, Math.round(Number(input.value)))),
+  });
+  const element = h("span", { class: "gm-choice" }, h("label", { for: id }, label), input);
+  const update = (value) => {
+    if (document.activeElement !== input) input.value = value;
+  };
+  return { element, input, update };
 }
 
 /** A labelled checkbox. */

@@ -14,6 +14,7 @@ import { readWeights } from "./weights.mjs";
  *   update(state)    shows the state
  *   describe(state)  the state in a sentence or two, for those who do not see it
  *   table(state)     the same in numbers, a list of tables
+ *   accepts          for each part of the state that a link could spoil, whether a value makes sense
  * The state is every trait named in the model's `initial`.
  */
 export const liveFigure = (build) => ({
@@ -31,7 +32,11 @@ function mount(build, model, el, page) {
   const listening = new AbortController();
   const { signal } = listening;
   const keys = Object.keys(model.get("initial"));
-  const state = () => Object.fromEntries(keys.map((key) => [key, model.get(key)]));
+  // What a link or a kernel sets and the figure cannot show counts as the initial value.
+  const state = () => Object.fromEntries(keys.map((key) => {
+    const value = model.get(key);
+    return [key, figure.accepts[key]?.(value) === false ? model.get("initial")[key] : value];
+  }));
   const root = h("div", { class: "gm-stage", "data-lm-suppress-shortcuts": "true" });
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let visible = true;
@@ -165,8 +170,8 @@ function mount(build, model, el, page) {
     el.append(h("figure", { class: "gm-figure", "data-family": model.get("hue") }, h("div", { class: "gm-live" }, root), caption));
   }
   figure.paint();
+  figure.update(state());
   said.textContent = figure.describe(state());
-  show();
   return () => {
     listening.abort();
     watch.disconnect();

@@ -27,8 +27,8 @@ export function normalise(strokes) {
   if (!points.length) return null;
   const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
   const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-  // A dot keeps its size; a digit's longer side becomes 20 pixels, the thickness of the pen included.
-  const scale = Math.min((FIT - 2 * RADIUS) / Math.max(right - left, bottom - top, 1e-6), 2 * SIDE);
+  // A dot stays a dot; a digit's longer side becomes 20 pixels, the thickness of the pen included.
+  const scale = Math.min((FIT - 2 * RADIUS) / Math.max(right - left, bottom - top, 1e-6), 8 * SIDE);
   const place = (cx, cy) =>
     strokes.map((stroke) => stroke.map(([x, y]) => [
       (x - (left + right) / 2) * scale + cx, (y - (top + bottom) / 2) * scale + cy,

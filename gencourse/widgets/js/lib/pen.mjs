@@ -1,11 +1,11 @@
 // A pad to draw on, by pointer or by keyboard. Points are in [0, 1] × [0, 1].
 
 import { colour } from "./canvas.mjs";
-import { h } from "./dom.mjs";
+import { ARROWS, h } from "./dom.mjs";
 
 const SIZE = 336; // canvas pixels; the page scales it
 const STEP = 0.03; // an arrow key moves the pen by this much
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const TOP = [0.5, 0.2]; // where the keyboard's pen starts
 
 /** The pad: `onstroke(strokes)` follows every change, `clear()` empties it, `paint()` redraws it. */
 export function pen({ label, onstroke }) {
@@ -65,10 +65,11 @@ export function pen({ label, onstroke }) {
   element.addEventListener("keydown", (event) => {
     const arrow = ARROWS[event.key];
     if (arrow) {
-      tip = (tip ?? [0.5, 0.2]).map((v, i) => Math.min(Math.max(v + STEP * arrow[i], 0), 1));
+      const [x, y] = tip ?? TOP;
+      tip = [x + STEP * arrow[0], y - STEP * arrow[1]].map((v) => Math.min(Math.max(v, 0), 1));
       if (writing) extend(tip);
     } else if (event.key === " ") {
-      tip ??= [0.5, 0.2];
+      tip ??= TOP;
       writing = !writing;
       if (writing) begin(tip);
     } else return;
