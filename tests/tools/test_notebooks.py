@@ -208,7 +208,7 @@ def test_the_first_code_cell_installs_the_release_and_does_nothing_here(generate
         assert first.execution_count == 1
 
 
-def test_text_outputs_are_stored_and_nothing_else(generated):
+def test_text_outputs_are_stored_joined_and_nothing_else(generated):
     outputs = [c.outputs for c in cells(generated, "notebooks/02-sample", "code")]
     figure, printed, html = outputs[1:]
     assert [o.data for o in figure] == [{"text/plain": "<Figure size 640x480 with 0 Axes>"}]

@@ -81,23 +81,20 @@ def _execute(notebook: NotebookNode, path: Path) -> list[list[dict[str, Any]]]:
 
 
 def _text(outputs: list[NotebookNode]) -> list[dict[str, Any]]:
-    """The outputs that are text, streams joined as nbval joins them."""
+    """The outputs that are text, what was printed in one piece whatever pieces it arrived in."""
     kept: list[dict[str, Any]] = []
     for output in outputs:
         if output.output_type == "stream":
-            if output.name == "stdout":
+            if output.name != "stdout":
+                continue
+            if kept and kept[-1]["output_type"] == "stream":
+                kept[-1]["text"] += output.text
+            else:
                 kept.append({"output_type": "stream", "name": "stdout", "text": output.text})
         elif output.output_type == "error":
-            kept.append(
-                {
-                    "output_type": "error",
-                    "ename": output.ename,
-                    "evalue": output.evalue,
-                    "traceback": [],
-                }
-            )
+            error = {"ename": output.ename, "evalue": output.evalue, "traceback": []}
+            kept.append({"output_type": "error", **error})
         elif "text/plain" in output.data:
-            output.data = {"text/plain": output.data["text/plain"]}
-            output.metadata = {}
-            kept.append(dict(output))
+            text = {"text/plain": output.data["text/plain"]}
+            kept.append({**output, "data": text, "metadata": {}})
     return kept
