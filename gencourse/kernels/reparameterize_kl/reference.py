@@ -47,9 +47,9 @@ def reparameterize(mean: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
 def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
     r"""KL(N(μ, diag σ²) ‖ N(0, I)) in nats: `½ Σ (μ² + σ² - 1 - log σ²)`.
 
-    Near the prior, where log σ² is almost 0, the last three terms cancel: `exp(log_var) - 1 -
-    log_var` in float32 then answers with rounding noise, as often negative as positive. `expm1`
-    keeps the digits that matter.
+    Near the prior, where log σ² is almost 0, the last three terms cancel: in float32 `exp(log_var)
+    - 1 - log_var` then answers with rounding noise, negative as often as not. `expm1` computes
+    `exp - 1` without subtracting, and leaves an error of one rounding of log σ².
 
     Args:
         mean: The mean μ, with shape (..., d).
