@@ -49,7 +49,7 @@ class SelfCheck(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         self.assert_has_content()
         inline, messages = self.parse_inline(self.arguments[0])
-        question = text_element("summary", *inline)
+        question = text_element("summary", inline_element("span", *inline))
         answer = element("div", *self.parse_content_to_nodes(), classes=["selfcheck-answer"])
         return [element("details", question, answer, classes=["selfcheck"]), *messages]
 

@@ -103,10 +103,15 @@ def copy_files(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     app.add_directive("live-figure", LiveFigureDirective)
-    app.add_enumerable_node(numbered_figure, "figure", html=(pass_over, pass_over))
+    app.add_enumerable_node(numbered_figure, "figure", title, html=(pass_over, pass_over))
     app.connect("doctree-read", number_figures)
     app.connect("doctree-resolved", check_number)
     app.connect("build-finished", copy_files)
+
+
+def title(figure: nodes.Node) -> str:
+    """Sphinx numbers only what has a title; a live figure's stands in its caption."""
+    return "Live figure"
 
 
 def pass_over(self: nodes.NodeVisitor, node: nodes.Element) -> None:

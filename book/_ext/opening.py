@@ -51,6 +51,8 @@ class Opening(SphinxDirective):
         label = text_element("p", mark(name), nodes.Text(VERBS[name]), classes=["opening-verb"])
         following: list[nodes.Node] = []
         if "promise" in self.options:
+            plain = self.options["promise"].replace("$", "").replace("\\", "")
+            self.env.metadata[self.env.docname].setdefault("description", plain)
             inline, messages = self.parse_inline(self.options["promise"])
             following += [text_element("p", *inline, classes=["opening-promise"]), *messages]
         facts: list[list[nodes.Node]] = []

@@ -124,6 +124,13 @@ def complete_context(
         ]
 
 
+def drop_thebe(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Jupyter Book always loads sphinx-thebe, which writes its configuration into each page."""
+    for raw in list(doctree.findall(nodes.raw)):
+        if "x-thebe-config" in raw.astext() or "kernelName" in raw.astext():
+            raw.parent.remove(raw)
+
+
 def use_own_files(app: Sphinx, config: Config) -> None:
     config.templates_path.insert(0, str(BOOK / "_templates"))
     config.html_static_path.append(str(BOOK / "_static"))
@@ -134,5 +141,6 @@ def setup(app: Sphinx) -> None:
     app.add_css_file("course.css")
     app.add_css_file("vendor/katex/katex.min.css")
     app.add_js_file("course.js", loading_method="defer")
+    app.connect("doctree-resolved", drop_thebe, priority=900)
     # Late, so that the theme and the other extensions have said what they would add.
     app.connect("html-page-context", complete_context, priority=900)

@@ -46,7 +46,10 @@ def source_link(env: BuildEnvironment, found: Found, text: str) -> nodes.referen
     """A link to where `found` stands, and a note that its file needs a page."""
     mentions(env)[env.docname].add(found)
     env.note_dependency(str(root_of(env) / found.path))
-    return source_reference("", "", nodes.literal("", text), found=found)
+    # A long name may break after a dot or an underscore.
+    words = html.escape(text).replace(".", ".<wbr>").replace("_", "_<wbr>")
+    name = nodes.raw("", f"<code>{words}</code>", format="html")
+    return source_reference("", "", name, found=found)
 
 
 def resolve_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
