@@ -28,7 +28,7 @@ PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executa
 
 
 def node_modules() -> Path:
-    """The folder of the Node packages, installed first when it is missing or older than the lock."""
+    """The folder of the Node packages, installed first when it is missing or out of date."""
     folder, lock = ROOT / "node_modules", ROOT / "package-lock.json"
     installed = folder / ".package-lock.json"  # the last file that npm writes
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:

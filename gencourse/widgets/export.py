@@ -25,11 +25,11 @@ __all__ = ["EXPORTS", "latent_plane", "latent_plane_picture", "restore"]
 CODES = 500
 """Test digits whose codes the latent plane can show."""
 
-EXTENT = 3.5
+EXTENT = 3.0
 """Half the width of the plane."""
 
-INK = 35
-"""Grey level of ink on white paper."""
+INK, RAISED = 35, 248
+"""Grey levels of ink and of the ground around the picture; paper is white."""
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -98,7 +98,7 @@ def latent_plane_picture(model: VAE, extent: float, z: Sequence[float]) -> Image
     its place.
     """
     side, cells, left, digit = 354, 18, 22, 290
-    picture = Image.new("L", (684, 382), 255)
+    picture = Image.new("L", (684, 382), RAISED)
     centres = extent * ((2 * torch.arange(cells) + 1) / cells - 1)
     codes = torch.cartesian_prod(-centres, centres).flip(1)  # z2 falls from row to row
     with torch.no_grad():

@@ -36,7 +36,7 @@ class LatentPlane(LiveFigure):
 
     _esm = STATIC / "latent-plane.mjs"
 
-    z = traitlets.List(traitlets.Float(), [0.0, 0.0], 2, 2).tag(sync=True, state=True)
+    z = traitlets.List(traitlets.Float(), [0.4, 0.9], 2, 2).tag(sync=True, state=True)
     """The code under the ring."""
     x = traitlets.Unicode("").tag(sync=True, state=True)
     """The digit under study: "" for none, "0" to "9" for a test digit, or 784 pixels in base64."""

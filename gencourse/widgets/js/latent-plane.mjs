@@ -31,7 +31,7 @@ export default liveFigure((frame) => {
   };
 
   const plane = planeView({ frame, model, codes, extent, move, onspace: () => walk.playOrStep() });
-  const walk = walkBetween({ frame, model, codes, route: plane.route });
+  const walk = walkBetween({ frame, model, codes, plane });
   const own = ownDigit({ frame, model, codes, move });
 
   const drawn = h("canvas", { class: "gm-digit", role: "img" });

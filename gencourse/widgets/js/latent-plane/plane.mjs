@@ -11,13 +11,16 @@ export function planeView({ frame, model, codes, extent, move, onspace }) {
   const { state, describedBy } = frame;
   const clamp = (v) => Math.min(Math.max(v, -extent), extent);
   const percent = (v) => `${(50 * (v / extent + 1)).toFixed(2)}%`;
-  // The plane's second axis points up, the page's down.
-  const label = (text, [x, y]) => svg("text", { x, y: -y }, text);
+  // In the overlay a unit of z is a hundred, so that letters have a size that browsers like; the
+  // plane's second axis points up, the page's down.
+  const at = ([x, y]) => ({ x: 100 * x, y: -100 * y });
+  const label = (text, z) => svg("text", at(z), text);
+  const corner = at([-extent, extent]);
 
   const grid = h("canvas");
   const posterior = svg("ellipse", { class: "gm-posterior" });
   const overlay = svg("svg",
-    { viewBox: [-extent, -extent, 2 * extent, 2 * extent].join(" "), "aria-hidden": "true" },
+    { viewBox: [corner.x, corner.y, 200 * extent, 200 * extent].join(" "), "aria-hidden": "true" },
     svg("g", { class: "gm-codes" }, codes.points.map(({ digit, z }) => label(digit, z))),
     svg("g", { class: "gm-means" }, codes.classes.map(({ digit, mean }) => label(digit, mean))),
     posterior);
@@ -70,8 +73,9 @@ export function planeView({ frame, model, codes, extent, move, onspace }) {
 
   return {
     element,
-    /** Where the walk is drawn. */
+    /** Where the walk is drawn, and where in it a code lies. */
     route,
+    at,
     paint() {
       const centre = (i) => extent * ((2 * i + 1) / CELLS - 1);
       drawImages(grid, {
@@ -87,8 +91,9 @@ export function planeView({ frame, model, codes, extent, move, onspace }) {
       plane.classList.toggle("gm-faint", shown);
       posterior.style.display = found ? "" : "none";
       if (!found) return;
-      const { mean, std } = found;
-      setAll(posterior, { cx: mean[0], cy: -mean[1], rx: 2 * std[0], ry: 2 * std[1] });
+      const { x: cx, y: cy } = at(found.mean);
+      const [rx, ry] = found.std.map((std) => 200 * std); // two standard deviations
+      setAll(posterior, { cx, cy, rx, ry });
     },
   };
 }

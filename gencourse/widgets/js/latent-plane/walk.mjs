@@ -13,7 +13,7 @@ const SECONDS = 5;
 const mix = (a, b, t) => a.map((v, i) => v + t * (b[i] - v));
 const range = (n, value) => Array.from({ length: n }, (_, i) => value(i / (n - 1)));
 
-export function walkBetween({ frame, model, codes, route }) {
+export function walkBetween({ frame, model, codes, plane }) {
   const { state, set, player, still, describedBy } = frame;
 
   // --- the route, laid out once for each pair of digits
@@ -22,10 +22,10 @@ export function walkBetween({ frame, model, codes, route }) {
   const film = h("canvas", { class: "gm-film", role: "img" });
   const curve = svg("polyline");
   const here = svg("line", { y1: 0, y2: 100, class: "gm-here" });
-  const marks = ["start", "end", "peak"].map((name) => h("span", { class: `gm-${name}` }));
+  const marks = [0, 1, 2].map(() => h("span")); // at its ends and its peak
   const line = svg("line");
   const stops = [0, 1].map(() => svg("text"));
-  route.append(line, ...stops);
+  plane.route.append(line, ...stops);
   // The film's first and last frames are centred at the ends of the curve.
   const across = (t) => (100 * (0.5 + t * (FRAMES - 1))) / FRAMES;
 
@@ -33,10 +33,12 @@ export function walkBetween({ frame, model, codes, route }) {
     if (laid === walk.join()) return;
     laid = walk.join();
     [start, end] = walk.map((digit) => model.encode(codes.example(digit)).mean);
-    setAll(line, { x1: start[0], y1: -start[1], x2: end[0], y2: -end[1] });
-    [start, end].forEach(([x, y], i) => {
-      setAll(stops[i], { x, y: -y });
-      stops[i].textContent = walk[i];
+    const places = [start, end].map(plane.at);
+    const [{ x: x1, y: y1 }, { x: x2, y: y2 }] = places;
+    setAll(line, { x1, y1, x2, y2 });
+    stops.forEach((stop, i) => {
+      setAll(stop, places[i]);
+      stop.textContent = walk[i];
     });
     const frames = range(FRAMES, (t) => mix(start, end, t));
     drawImages(film, { columns: FRAMES, side: SIDE, ink: (i) => model.decode(frames[i]) });
@@ -45,7 +47,9 @@ export function walkBetween({ frame, model, codes, route }) {
     const [low, high] = [Math.min(...heights), Math.max(...heights)];
     const up = (v) => 100 - (100 * (v - low)) / Math.max(high - low, 1);
     curve.setAttribute("points", heights.map((v, i) => `${across(i / (POINTS - 1))},${up(v)}`).join(" "));
-    [0, POINTS - 1, heights.indexOf(high)].forEach((i, k) => {
+    const peak = heights.indexOf(high);
+    marks[2].hidden = peak < POINTS / 10 || peak > (9 * POINTS) / 10;
+    [0, POINTS - 1, peak].forEach((i, k) => {
       marks[k].textContent = format(heights[i], 0);
       marks[k].style.left = `${across(i / (POINTS - 1))}%`;
       marks[k].style.top = `${up(heights[i])}%`;
@@ -127,7 +131,7 @@ export function walkBetween({ frame, model, codes, route }) {
       const walking = walk.length > 0;
       panel.hidden = !walking;
       open.setAttribute("aria-expanded", String(walking));
-      route.style.display = walking ? "" : "none";
+      plane.route.style.display = walking ? "" : "none";
       if (!walking) return;
       lay(walk);
       ends.forEach((choice, i) => choice.update(walk[i]));
