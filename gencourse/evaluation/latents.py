@@ -5,7 +5,10 @@ things (Hoffman and Johnson, 2016). With q(z) = E_x[q(z|x)], the aggregate poste
 
     E_x[KL(q(z|x) || p(z))] = I_q(x; z) + KL(q(z) || p(z)):
 
-the first is what z tells about x, the second how far the codes as a whole miss the prior.
+the first is what z tells about x, the second how far the codes as a whole miss the prior. Here x is
+uniform over the N data given, so that the first cannot exceed log N, the number of nats it takes to
+say which of them x is. A value near log N means "at least this much" for data at large, and then
+the second, which is the rest, is too large by as much.
 """
 
 import math
