@@ -68,7 +68,7 @@ class LinearGaussian:
         identity = torch.eye(len(self.bias), dtype=x.dtype)
         factor = torch.linalg.cholesky(self.weight @ self.weight.T + self.scale**2 * identity)
         whitened = torch.linalg.solve_triangular(factor, (x - self.bias).T, upper=False)
-        log_det = 2 * factor.diagonal().log().sum()
+        log_det: Tensor = 2 * factor.diagonal().log().sum()
         distance: Tensor = (whitened**2).sum(dim=0)
         return -0.5 * (len(self.bias) * math.log(2 * math.pi) + log_det + distance)
 
