@@ -154,7 +154,7 @@ def blur_and_collapse(data: EightGaussians, models: Mapping[str, VAE], n: int = 
         _dots(right, codes, NOISE, alpha=0.8)
         for index in range(8):
             at = mean[spot == index].mean(dim=0).tolist()
-            right.text(*at, str(index + 1), ha="center", va="center", color=MODEL, weight=600)
+            right.text(*at, str(index + 1), ha="center", va="center", color=MODEL, weight="bold")
         right.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
         right.set(xticks=[-3, 0, 3], yticks=[-3, 0, 3], xlabel="$z_1$")
         right.set_ylabel("$z_2$", rotation=0, labelpad=8, va="center")
