@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 PINS = ROOT / "tools" / "colab-pins.txt"
 LOCK = ROOT / "requirements.lock"
 FOLDERS = ("notebooks", "exercises", "solutions")
-TIMEOUT = 600  # seconds for one cell
+TIMEOUT = 300  # seconds for one cell
 
 # Runs inside the environment that is being checked, with the versions of nbclient found there.
 RUNNER = f"""

@@ -1,7 +1,5 @@
 """What is true of every notebook that the course hands out."""
 
-import html
-import os
 import re
 from pathlib import Path
 
@@ -9,12 +7,10 @@ import nbformat
 import pytest
 
 from tools.notebooks.markdown import leftovers
-from tools.notebooks.project import Project
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("notebooks", "solutions", "exercises")
 PATHS = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.ipynb"))
-CHAPTERS = sorted(ROOT.glob("notebooks/*.ipynb"))
 UNCHECKED = ROOT / "tests/notebooks/unchecked.txt"
 NAMES = [path.relative_to(ROOT).as_posix() for path in PATHS]
 
@@ -64,20 +60,3 @@ def test_the_cells_that_nbval_leaves_unchecked_are_those_named():
                     first = next(row for row in cell.source.splitlines() if not row.startswith("#"))
                     found.add(f"{name}: {first}")
     assert found == named
-
-
-@pytest.mark.parametrize("path", CHAPTERS, ids=[p.stem for p in CHAPTERS])
-def test_it_gives_equations_and_figures_the_numbers_of_the_book(path):
-    built = os.environ.get("GENCOURSE_BOOK_BUILT")
-    if built is None:
-        pytest.skip("GENCOURSE_BOOK_BUILT does not say where the built book is")
-    page = (Path(built) / "notebooks" / f"{path.stem}.html").read_text(encoding="utf8")
-    cells = nbformat.read(path, as_version=4).cells
-    text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
-
-    equations = re.findall(r'<span class="eqno">\(([\d.]+)\)', page)
-    assert re.findall(r"\\tag\{([\d.]+)\}", text) == equations
-    figures = re.findall(r'<span class="caption-number">Figure ([\d.]+)', html.unescape(page))
-    assert re.findall(r"^_Figure ([\d.]+)\. ", text, re.MULTILINE) == figures
-    number = Project.at(ROOT).numbered[f"notebooks/{path.stem}"]
-    assert text.startswith(f"# {number}. ")
