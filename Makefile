@@ -58,7 +58,7 @@ widgets: .venv/.dev
 	$(BIN)/python -m tools.widgets
 
 bench: .venv/.dev
-	@for measurement in benchmarks/kernels/*.py; do echo "$$measurement"; $(BIN)/python $$measurement; done
+	$(BIN)/python -m benchmarks.kernels.reparameterize_kl
 
 colab-check: .venv/.dev
 	$(BIN)/python -m tools.colab_check

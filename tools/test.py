@@ -55,14 +55,11 @@ def main(names: list[str]) -> int:
         raise SystemExit(
             f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}"
         )
-    environment = (
-        os.environ
-        | {
-            "PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}",
-            "OMP_NUM_THREADS": "1",  # tests run side by side, one thread each
-            "GENCOURSE_BOOK_BUILT": str(ROOT / "_build" / "html"),
-        }
-    )
+    environment = os.environ | {
+        "PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",  # tests run side by side, one thread each
+        "GENCOURSE_BOOK_BUILT": str(ROOT / "_build" / "html"),
+    }
     subprocess.run([PYTHON, "-m", "tools.system"], cwd=ROOT)
     took: dict[str, float] = {}
     failed = []
