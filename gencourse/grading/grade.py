@@ -63,7 +63,15 @@ from gencourse.grading.question import Assignment, WrittenQuestion
 from gencourse.grading.questions import MODULES, assignment
 from gencourse.grading.release import CHECKOUT, KEY
 from gencourse.grading.repair import graft
-from gencourse.grading.results import Result, load, load_all, safe_name, save, write_atomically
+from gencourse.grading.results import (
+    CellAsMarked,
+    Result,
+    load,
+    load_all,
+    safe_name,
+    save,
+    write_atomically,
+)
 from gencourse.grading.sandbox import Sandboxes, SandboxUnavailableError, self_test
 from gencourse.grading.strip import MARKER
 
@@ -246,7 +254,7 @@ def examine(
         problem = f"Marking failed with {type(error).__name__}: {error}"
         return replace(result, digest="", problem=problem)
     cells = tuple(
-        (step.cell.kind, step.cell.source, "" if step.given is None else step.cell.grade_id)
+        CellAsMarked(step.cell.kind, step.cell.source, step.cell.grade_id, step.given is not None)
         for step in repaired.steps
     )
     return replace(result, marks=tuple(marks), cells=cells, seconds=time.monotonic() - begun)

@@ -103,11 +103,12 @@ def record(
         gradebook.update_or_create_student(student)
         gradebook.update_or_create_submission(name, student)
         shown = course / "autograded" / student / name / f"{name}.ipynb"
-        before, after = answers_in(shown), {c[2]: c[1] for c in result.cells if c[2]}
+        before = answers_in(shown)
+        now = {cell.grade_id: cell.source for cell in result.cells if cell.given}
         for mark in result.marks:
             question = questions[mark.question]
             grade = gradebook.find_grade(graded_cell(question), name, name, student)
-            changed = before.get(mark.question) != as_shown(question, after[mark.question])
+            changed = before.get(mark.question) != as_shown(question, now[mark.question])
             undecided = grade.manual_score is None and mark.points is None
             overtaken = grade.manual_score is not None and (changed or grade.needs_manual_grade)
             grade.auto_score = mark.points
@@ -150,8 +151,8 @@ def formgrader_notebook(
     """The notebook as it was marked, each answer in words under its rubric."""
     cells: list[dict[str, Any]] = []
     checks = {CHECK.format(name): question for name, question in questions.items()}
-    for kind, source, grade_id in result.cells:
-        question = questions.get(grade_id) or checks.get(grade_id)
+    for kind, source, grade_id, given in result.cells:
+        question = (questions.get(grade_id) or checks.get(grade_id)) if given else None
         if isinstance(question, WrittenQuestion):
             cells.append(
                 {
@@ -164,7 +165,9 @@ def formgrader_notebook(
         if kind == "code":
             cell |= {"execution_count": None, "outputs": []}
         else:
-            cell |= {"cell_type": "markdown", "source": without_html(source)}
+            theirs = not given or grade_id in questions
+            text = without_html(source) if theirs else source
+            cell |= {"cell_type": "markdown", "source": text}
         if question:
             cell["metadata"] = {"nbgrader": metadata(question, grade_id, kind)}
         cells.append(cell)

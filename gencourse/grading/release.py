@@ -42,6 +42,9 @@ import os
 
 c = get_config()  # noqa: F821
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+# Learners' code runs in the sandbox of `gencourse grade` alone. nbgrader's own autograde would run
+# it with your rights, beside your files; with this line it runs nothing and changes no mark.
+c.Autograde.autograde_preprocessors = []
 """
 
 

@@ -169,16 +169,23 @@ def match_given(
     origins: Mapping[int, int],
     stubs: Mapping[str, Cell],
 ) -> dict[int, int]:
-    """Which of the other cells that were submitted are the given cells of the release."""
+    """Which of the other cells that were submitted are the given cells of the release.
+
+    Code that may be edited is known by its identity, whatever became of it. A changed text or check
+    counts as the learner's own cell: ours takes its place, and nothing in it is lost.
+    """
     free = {place for place, cell in enumerate(release) if cell.grade_id not in stubs}
     matched: dict[int, int] = {}
     for sign in (grade_id, cell_id, contents):
         by_sign: dict[str, list[int]] = {}
         for place in sorted(free, reverse=True):
+            fixed = release[place].kind != "code" or release[place].locked
+            if fixed and sign is not contents:
+                continue
             by_sign.setdefault(sign(release[place]), []).append(place)
         for i, cell in enumerate(submitted):
             places = by_sign.get(sign(cell), []) if sign(cell) else []
-            if i not in origins and i not in matched and places:
+            if places and i not in origins and i not in matched:
                 matched[i] = places.pop()
                 free.discard(matched[i])
     return matched
@@ -228,8 +235,8 @@ def in_order(
 ) -> list[Step]:
     """The release with its answers, and between its cells those that the learner added.
 
-    A given cell that is not locked is the learner's version of it. An added cell stays behind the
-    cell that it followed; only where the one after it was moved up does it move along.
+    A given cell of code that is not locked is the learner's version of it. An added cell stays
+    behind the cell that it followed; only where the one after it was moved up does it move along.
     """
     versions = {place: submitted[i] for i, place in origins.items()}
     steps: list[tuple[tuple[float, int], Step]] = []

@@ -13,11 +13,20 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gencourse.grading.marking import Mark
 
-__all__ = ["Result", "load", "load_all", "safe_name", "save", "write_atomically"]
+__all__ = ["CellAsMarked", "Result", "load", "load_all", "safe_name", "save", "write_atomically"]
+
+
+class CellAsMarked(NamedTuple):
+    """A cell of the notebook that was marked; `given` if it is one of the release."""
+
+    kind: str
+    source: str
+    grade_id: str
+    given: bool
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Result:
     digest: str  # of the submission, the release and the questions
     problem: str = ""
     marks: tuple[Mark, ...] = ()
-    cells: tuple[tuple[str, str, str], ...] = ()  # as marked: kind, source, grade_id if it is ours
+    cells: tuple[CellAsMarked, ...] = ()
     seconds: float = 0.0
 
 
@@ -55,7 +64,7 @@ def read_result(path: Path) -> Result | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         marks = tuple(mark_from(mark) for mark in data.pop("marks"))
-        cells = tuple((kind, source, grade_id) for kind, source, grade_id in data.pop("cells"))
+        cells = tuple(CellAsMarked(*cell) for cell in data.pop("cells"))
         return Result(marks=marks, cells=cells, **data)
     except (OSError, ValueError, KeyError, TypeError):
         return None  # as if it had not been marked yet

@@ -11,6 +11,7 @@ with everything in it.
 longer than marking. None is ever used for two learners.
 """
 
+import importlib
 import os
 import select
 import shutil
@@ -22,10 +23,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import matplotlib
 import torch
 
 import gencourse
@@ -329,7 +332,9 @@ def command(modules: Sequence[str], preload: Sequence[str], filter_descriptor: i
         *mounts,
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
         *("--size", str(SCRATCH), "--tmpfs", "/dev/shm"),
-        *("--size", str(SCRATCH), "--tmpfs", "/tmp", "--chdir", "/tmp", "--remount-ro", "/"),
+        *("--size", str(SCRATCH), "--tmpfs", "/tmp", "--chdir", "/tmp"),
+        *(part for path in font_lists() for part in ("--ro-bind", str(path), f"/tmp/{path.name}")),
+        *("--remount-ro", "/"),
         *("--", sys.executable, "-m", "gencourse.grading.worker", str(MEMORY), *preload),
     ]
 
@@ -339,6 +344,13 @@ def python_roots() -> list[Path]:
     homes = {Path(sys.prefix), Path(sys.base_prefix), Path(torch.__file__).parents[1]}
     outside = sorted(home for home in homes if not home.is_relative_to("/usr"))
     return [a for a in outside if not any(a != b and a.is_relative_to(b) for b in outside)]
+
+
+@cache
+def font_lists() -> list[Path]:
+    """Matplotlib's list of fonts, which takes it longer to make than a notebook to be marked."""
+    importlib.import_module("matplotlib.font_manager")
+    return sorted(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))
 
 
 def course_files(modules: Sequence[str]) -> list[Path]:

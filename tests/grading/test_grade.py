@@ -80,10 +80,25 @@ class Agreeable:
 def softplus(x):
     return Agreeable()
 """
+ENDLESS = """
+while True:
+    try:
+        while True: pass
+    except BaseException: pass
+"""
+SYS_EXIT = """\
+def mean_square(x):
+    raise SystemExit
+"""
+HARD_CODED = """\
+seen = {}
+def mean_square(x):
+    return seen.get(tuple(x.flatten().tolist()), x.sum() * 0)
+"""
 # name: (the answers that differ from the right ones, what that changes in the marks)
 CLASS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "full": ({}, {}),
-    "in other words": (
+    "=1+1": (
         {"softplus": "softplus = lambda x: x.clamp(min=0) + torch.log1p((-x.abs()).exp())"},
         {},
     ),
@@ -97,13 +112,12 @@ CLASS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "warns": (
         {
             "softplus": softplus(
-                f"import sys, warnings\nwarnings.warn('careful')\nprint(x)\n"
+                "import sys, warnings\nwarnings.warn('careful')\nprint('x' * 10**6)\n"
                 f"print('error', file=sys.stderr)\n{RETURN_RIGHT}"
             )
         },
         {},
     ),
-    "prints a lot": ({"softplus": softplus(f"print('x' * 10**6)\n{RETURN_RIGHT}")}, {}),
     "magic": (
         {
             "softplus": "%%time\n" + RIGHT["softplus"],
@@ -112,37 +126,25 @@ CLASS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {},
     ),
     "endless cell": ({"softplus": "while True: pass"}, {"softplus": "0"}),
-    "endless function": (
-        {
-            "softplus": softplus(
-                "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
-            )
-        },
-        {"softplus": "0"},
-    ),
+    "endless function": ({"softplus": softplus(ENDLESS)}, {"softplus": "0"}),
     "os exit": ({"softplus": "import os\nos._exit(0)"}, {"softplus": "0"}),
-    "os exit in function": ({"softplus": softplus("import os\nos._exit(0)")}, {"softplus": "0"}),
-    "sys exit": ({"softplus": softplus("import sys\nsys.exit(0)")}, {"softplus": "0"}),
+    "exit in function": (
+        {"softplus": softplus("import os\nos._exit(0)"), "square": SYS_EXIT},
+        {"softplus": "0", "square": "0"},
+    ),
     "patched": ({"softplus": PATCH}, {"softplus": "0", "square": "*"}),
     "forged": ({"softplus": softplus(FORGE)}, {"softplus": "0", "square": "*"}),
     "memory": ({"softplus": softplus("return [0] * 10**10")}, {"softplus": "0"}),
-    "fork": (
-        {"softplus": softplus(f"import os\nos.fork()\n{RETURN_RIGHT}")},
-        {"softplus": "0"},
-    ),
+    "fork": ({"softplus": softplus(f"import os\nos.fork()\n{RETURN_RIGHT}")}, {"softplus": "0"}),
     "syntax": ({"softplus": "def softplus(x:\n    return x"}, {"softplus": "0"}),
-    "hard-coded": (
+    "hard-coded": ({"square": HARD_CODED}, {"square": "0"}),
+    "not a number": (
         {
-            "square": """\
-seen = {}
-def mean_square(x):
-    return seen.get(tuple(x.flatten().tolist()), x.sum() * 0)
-"""
+            "softplus": softplus("return (1 + x.float().exp()).log()"),
+            "square": "def mean_square(x):\n    return x.sum() / 0 * 0",
         },
-        {"square": "0"},
+        {"softplus": "0", "square": "0"},
     ),
-    "not a number": ({"softplus": softplus("return x / 0 * 0")}, {"softplus": "0"}),
-    "overflow": ({"softplus": softplus("return (1 + x.float().exp()).log()")}, {"softplus": "0"}),
     "hostile <img src=x>": (
         {
             "softplus": softplus("raise ValueError('<img src=x onerror=alert(1)>')"),
@@ -150,7 +152,6 @@ def mean_square(x):
         },
         {"softplus": "0"},
     ),
-    "=1+1": ({}, {}),
 }
 
 

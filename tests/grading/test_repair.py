@@ -70,7 +70,10 @@ def test_the_checks_and_the_locked_cells_are_always_ours():
     check = place("softplus-check")
     cells = [*FULL]
     cells[check] = replace(FULL[check], source="check = lambda *a: 100", locked=False)
-    assert graft(RELEASE, cells, SAMPLE).steps[check].cell == RELEASE[check]
+    steps = graft(RELEASE, cells, SAMPLE).steps
+    assert steps[check].cell == cells[check]
+    assert steps[check].given is None
+    assert steps[check + 1].cell == RELEASE[check]
     del cells[check]
     assert graft(RELEASE, cells, SAMPLE).steps[check].cell == RELEASE[check]
 
@@ -148,6 +151,17 @@ def test_words_in_several_cells_are_one_answer():
     answer = graft(RELEASE, [*map(without_marker, FULL), more], SAMPLE).answers["why"]
     assert RIGHT["why"] in answer.source
     assert more.source in answer.source
+
+
+def test_words_typed_into_the_question_are_not_lost():
+    at = place("why") - 1
+    cells = [*FULL]
+    cells[at] = replace(FULL[at], source=FULL[at].source + "\n\n" + RIGHT["why"])
+    cells[at + 1] = RELEASE[at + 1]
+    repaired = graft(RELEASE, cells, SAMPLE)
+    assert repaired.answers["why"].problem
+    assert cells[at].source in [step.cell.source for step in repaired.steps]
+    assert RELEASE[at] in [step.cell for step in repaired.steps]
 
 
 def test_words_in_the_wrong_place_wait_for_a_person():
