@@ -33,10 +33,11 @@ KERNEL = """async ({ state, weights, esm, css }) => {
         save_changes() { window.saved++; },
         listening: () => Object.values(listeners).flat().length,
     };
-    document.body.innerHTML = "<div id=output></div>";
-    window.cleanup = await module.default.render({
-        model: window.model, el: document.getElementById("output"),
-    });
+    // A notebook puts the output into its page only when it has been rendered.
+    const el = Object.assign(document.createElement("div"), { id: "output" });
+    window.cleanup = await module.default.render({ model: window.model, el });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    document.body.append(el);
 }"""
 
 
@@ -64,6 +65,15 @@ def output(site: str, open_page: OpenPage) -> Page:
 
 def frames(page: Page) -> None:
     page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
+def test_it_is_painted_once_it_is_in_the_page(output: Page) -> None:
+    for picture in (".gm-plane canvas", ".gm-digit"):
+        output.wait_for_function(
+            """(picture) => document.querySelector(picture).getContext("2d")
+            .getImageData(0, 0, 1, 1).data[0] > 240""",
+            arg=picture,
+        )
 
 
 def test_it_shows_its_state_and_its_caption(output: Page) -> None:

@@ -95,6 +95,8 @@ function mount(build, model, el, page) {
     return self;
   };
 
+  still.addEventListener("change", () => players.forEach((player) => player.pause()), { signal });
+
   // --- the frame's own elements
   const said = h("p", { class: "gm-unseen", role: "status", id: uid("gm-said") });
   const tables = h("div", { class: "gm-tables", id: uid("gm-tables"), hidden: true, tabindex: 0, role: "region", "aria-label": "Data table" });
@@ -140,6 +142,7 @@ function mount(build, model, el, page) {
     }, 500);
   }
   const repaint = () => {
+    painted = root.isConnected;
     figure.paint();
     schedule();
   };
@@ -147,8 +150,12 @@ function mount(build, model, el, page) {
   keys.forEach((key) => model.on(`change:${key}`, schedule));
   signal.addEventListener("abort", () => keys.forEach((key) => model.off(`change:${key}`, schedule)));
 
+  // A notebook attaches the output only after this function has returned, and until then there are
+  // no colours to draw with. The observer speaks first when the figure is in its page.
+  let painted = false;
   const watch = new IntersectionObserver(([entry]) => {
     visible = entry.isIntersecting;
+    if (!painted && root.isConnected) repaint();
     players.forEach((player) => player.run());
   });
   watch.observe(root);
@@ -169,7 +176,7 @@ function mount(build, model, el, page) {
     caption.innerHTML = model.get("caption");
     el.append(h("figure", { class: "gm-figure", "data-family": model.get("hue") }, h("div", { class: "gm-live" }, root), caption));
   }
-  figure.paint();
+  repaint();
   figure.update(state());
   said.textContent = figure.describe(state());
   return () => {

@@ -23,7 +23,7 @@ export function vae({ meta, tensors }) {
   };
 
   /** The probability of ink at each pixel. */
-  const decode = (z) => Float32Array.from(logits(z), sigmoid);
+  const decode = (z) => logits(z).map(sigmoid);
 
   /** The entropy of p(x|z): how unsure the decoder is of its own pixels. */
   const entropy = (z) => logits(z).reduce((sum, a) => sum + softplus(a) - a * sigmoid(a), 0);
