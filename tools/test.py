@@ -35,7 +35,7 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "tests": (
         "unit, book, browser and grading tests",
-        [PYTHON, "-m", "pytest", "-q", "-n", WORKERS],
+        [PYTHON, "-m", "pytest", "-q", "-n", WORKERS, "--dist", "loadfile"],
     ),
     "nb": (
         "nbval: every notebook runs and prints what is stored",
