@@ -24,8 +24,10 @@ from gencourse.grading.question import Assignment, FunctionQuestion, Question, W
 
 __all__ = ["Answer", "Repaired", "Step", "graft"]
 
-GRADE_ID, CELL_ID, MARKER, NAME, PLACE = range(5)
+GRADE_ID, CELL_ID, MARKED, NAME, PLACE = range(5)
 SIGNS = ("its grade_id", "its cell id", "its marker", "the name it defines", "its place")
+# Spaces and tabs, never any white space: a cell of a million empty lines is to be read once.
+MARKER = re.compile(r"^[ \t]*(?:#+|<!--)[ \t]*exercise:[ \t]*([\w-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,10 @@ def sign_of(
     for question in questions:
         if cell.id and cell.id == stubs[question.name].id:
             return question.name, CELL_ID
+    marked = MARKER.findall(cell.source)
     for question in questions:
-        marker = rf"^\s*(?:#+|<!--)\s*exercise:\s*{re.escape(question.name)}\s*(?:-->)?\s*$"
-        if re.search(marker, cell.source, re.MULTILINE):
-            return question.name, MARKER
+        if question.name in marked:
+            return question.name, MARKED
     for question in questions:
         if cell.kind == "code" and defines(question, cell):
             return question.name, NAME
@@ -122,9 +124,10 @@ def defines(question: Question, cell: Cell) -> bool:
     if isinstance(question, WrittenQuestion):
         return False
     if isinstance(question, FunctionQuestion):
-        pattern = rf"^(?:def\s+{question.function}\s*\(|{question.function}\s*=)"
+        name = question.function
+        pattern = rf"^(?:def[ \t]+{name}[ \t]*\(|{name}[ \t]*=)"
     else:
-        pattern = rf"^{question.variable}\s*="
+        pattern = rf"^{question.variable}[ \t]*="
     return re.search(pattern, cell.source, re.MULTILINE) is not None
 
 

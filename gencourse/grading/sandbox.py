@@ -114,8 +114,12 @@ class Sandbox:
     def __init__(self, modules: Sequence[str] = (), preload: Sequence[str] = ()) -> None:
         self.started = time.monotonic()
         self.ready = False
+        try:
+            filter_program = no_children()
+        except RuntimeError as error:
+            raise SandboxUnavailableError(str(error)) from error
         with tempfile.TemporaryFile() as filter_file:
-            filter_file.write(no_children())
+            filter_file.write(filter_program)
             filter_file.seek(0)
             self.process = subprocess.Popen(
                 command(modules, preload, filter_file.fileno()),

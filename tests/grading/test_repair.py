@@ -207,6 +207,13 @@ def test_no_mishap_loses_an_answer(cells):
         assert " ".join(RIGHT[name].split()) in found or answer.problem
 
 
+@pytest.mark.parametrize("source", ["\n", " ", "#", "# ", "def\n", "softplus ", "<!-- ", "```\n"])
+def test_a_long_cell_takes_no_long_time(source):
+    kinds = ("code", "markdown")
+    cells = [Cell(kind, source * 300_000, grade_id) for kind in kinds for grade_id in ("", "why")]
+    graft(RELEASE, cells, SAMPLE)
+
+
 loose_cells = st.builds(
     Cell,
     st.sampled_from(["code", "markdown", "raw", ""]),
