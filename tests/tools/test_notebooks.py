@@ -276,13 +276,14 @@ def test_the_check_fails_and_names_what_would_change(course, capsys, file, old, 
     assert {path: path.read_bytes() for path in course.rglob("*.ipynb")} == before
 
 
-def test_a_notebook_that_no_text_makes_is_named_and_then_removed(course, capsys):
+def test_a_notebook_that_no_text_makes_is_named_and_left_alone(course, capsys):
     stray = course / "notebooks/03-gone.ipynb"
     shutil.copy(course / "notebooks/01-first.ipynb", stray)
     assert main(["--check"], course) == 1
-    assert "03-gone" in capsys.readouterr().err
+    assert "03-gone.ipynb: no text makes it" in capsys.readouterr().err
     assert main([], course) == 0
-    assert not stray.exists()
+    assert "03-gone.ipynb: no text makes it" in capsys.readouterr().out
+    assert stray.exists()
 
 
 def test_a_cell_that_fails_stops_the_generation(course, capsys):
