@@ -18,6 +18,7 @@ from . import (
     equations,
     execution,
     exercises,
+    images,
     katex,
     live,
     margin,
@@ -44,6 +45,7 @@ IDEAS = (
     cover,
     # what becomes of it
     katex,
+    images,
     cells,
     execution,
     source_pages,
