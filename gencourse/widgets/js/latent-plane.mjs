@@ -90,7 +90,8 @@ export default liveFigure((frame) => {
       plane.update(now, own.found(now.x));
       sliders.forEach((slider, axis) => slider.update(z[axis]));
       drawImages(drawn, { side: SIDE, ink: () => model.decode(z) });
-      drawn.setAttribute("aria-label", `What the decoder draws at the ring, among test codes of ${codes.list(near)}.`);
+      drawn.setAttribute("aria-label",
+        `What the decoder draws at the ring, among test codes of ${codes.list(near)}.`);
       atRing.update([
         `(${format(z[0])}, ${format(z[1])})`,
         format(logPrior(z)),

@@ -56,7 +56,8 @@ export function ownDigit({ frame, model, codes, move }) {
   const verdict = h("p", { class: "gm-hint" });
 
   const hint = (text) => h("p", { class: "gm-hint" }, text);
-  const panel = h("section", { class: "gm-panel gm-own", id: `${describedBy}-own`, "aria-label": TITLE, hidden: true },
+  const panel = h("section",
+    { class: "gm-panel gm-own", id: `${describedBy}-own`, "aria-label": TITLE, hidden: true },
     h("div", {}, pad.element, hint("Draw a digit here.")),
     h("div", {}, seen, hint("What the encoder sees: 28 × 28, centred.")),
     h("div", { class: "gm-own-side" }, h("div", { class: "gm-row" }, pick.element, clear), terms.element, verdict));

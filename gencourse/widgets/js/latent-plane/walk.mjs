@@ -142,6 +142,7 @@ export function walkBetween({ frame, model, codes, plane }) {
     },
     describe: ({ z, walk: [from, to] }) =>
       from === undefined ? ""
-        : `A walk from a ${codes.names[from]} to a ${codes.names[to]} is ${Math.round(100 * progress(z))} percent done.`,
+        : `A walk from a ${codes.names[from]} to a ${codes.names[to]} is `
+          + `${Math.round(100 * progress(z))} percent done.`,
   };
 }

@@ -23,7 +23,8 @@ export const liveFigure = (build) => ({
       return mount(build, model, el, page);
     } catch (error) {
       if (page) throw error; // the loader keeps the picture
-      el.append(h("p", { class: "gm-note", role: "status" }, `This figure could not start: ${error.message}.`));
+      const sentence = `This figure could not start: ${error.message}.`;
+      el.append(h("p", { class: "gm-note", role: "status" }, sentence));
     }
   },
 });
@@ -99,13 +100,17 @@ function mount(build, model, el, page) {
 
   // --- the frame's own elements
   const said = h("p", { class: "gm-unseen", role: "status", id: uid("gm-said") });
-  const tables = h("div", { class: "gm-tables", id: uid("gm-tables"), hidden: true, tabindex: 0, role: "region", "aria-label": "Data table" });
+  const tables = h("div", {
+    class: "gm-tables", id: uid("gm-tables"), hidden: true, tabindex: 0, role: "region", "aria-label": "Data table",
+  });
   const tableButton = button("Data table", () => {
     tables.hidden = !tables.hidden;
     tableButton.setAttribute("aria-expanded", String(!tables.hidden));
     schedule();
   }, { class: "gm-quiet", "aria-expanded": "false", "aria-controls": tables.id });
-  const linkField = h("input", { class: "gm-link", readonly: true, hidden: true, "aria-label": "Link to this state of the figure" });
+  const linkField = h("input", {
+    class: "gm-link", readonly: true, hidden: true, "aria-label": "Link to this state of the figure",
+  });
   const linkButton = page && button("Copy link", async () => {
     const url = page.link(state());
     try {
@@ -123,7 +128,8 @@ function mount(build, model, el, page) {
   const figure = build({ state, set, player, weights, signal, still, describedBy: said.id });
   root.append(
     ...figure.body,
-    h("div", { class: "gm-row gm-foot" }, button("Reset", reset, { class: "gm-quiet" }), figure.extras, tableButton, linkButton, linkField),
+    h("div", { class: "gm-row gm-foot" },
+      button("Reset", reset, { class: "gm-quiet" }), figure.extras, tableButton, linkButton, linkField),
     tables,
     said,
   );
@@ -174,7 +180,8 @@ function mount(build, model, el, page) {
   else {
     const caption = h("figcaption");
     caption.innerHTML = model.get("caption");
-    el.append(h("figure", { class: "gm-figure", "data-family": model.get("hue") }, h("div", { class: "gm-live" }, root), caption));
+    const card = h("div", { class: "gm-live" }, root);
+    el.append(h("figure", { class: "gm-figure", "data-family": model.get("hue") }, card, caption));
   }
   repaint();
   figure.update(state());

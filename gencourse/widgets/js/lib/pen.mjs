@@ -9,7 +9,9 @@ const TOP = [0.5, 0.2]; // where the keyboard's pen starts
 
 /** The pad: `onstroke(strokes)` follows every change, `clear()` empties it, `paint()` redraws it. */
 export function pen({ label, onstroke }) {
-  const element = h("canvas", { class: "gm-pad", width: SIZE, height: SIZE, tabindex: 0, role: "application", "aria-label": label });
+  const element = h("canvas", {
+    class: "gm-pad", width: SIZE, height: SIZE, tabindex: 0, role: "application", "aria-label": label,
+  });
   let strokes = [];
   let down = false; // by pointer
   let writing = false; // by keyboard
