@@ -314,6 +314,8 @@ def command(modules: Sequence[str], preload: Sequence[str], filter_descriptor: i
         mounts += ["--ro-bind", str(root), str(root)]
     if any(PACKAGE.is_relative_to(root) for root in (Path("/usr"), *roots)):
         mounts += ["--size", "4096", "--tmpfs", str(PACKAGE), "--remount-ro", str(PACKAGE)]
+    for path in font_lists():
+        mounts += ["--ro-bind", str(path), f"/tmp/{path.name}"]
     for path in (HERE / "worker.py", HERE / "protocol.py", *course_files(modules)):
         mounts += ["--ro-bind", str(path), f"{INSIDE}/gencourse/{path.relative_to(PACKAGE)}"]
     environment = {
@@ -333,11 +335,10 @@ def command(modules: Sequence[str], preload: Sequence[str], filter_descriptor: i
         *("--uid", "1000", "--gid", "1000", "--seccomp", str(filter_descriptor)),
         "--clearenv",
         *(part for pair in environment.items() for part in ("--setenv", *pair)),
-        *mounts,
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
         *("--size", str(SCRATCH), "--tmpfs", "/dev/shm"),
         *("--size", str(SCRATCH), "--tmpfs", "/tmp", "--chdir", "/tmp"),
-        *(part for path in font_lists() for part in ("--ro-bind", str(path), f"/tmp/{path.name}")),
+        *mounts,  # behind /tmp, because Python may be installed there
         *("--remount-ro", "/"),
         *("--", sys.executable, "-m", "gencourse.grading.worker", str(MEMORY), *preload),
     ]

@@ -209,6 +209,13 @@ def test_an_interrupted_batch_leaves_no_process(sandboxed):
     taken.close()
 
 
+def test_the_package_is_hidden_where_it_is_installed_beside_python(sandboxed, monkeypatch):
+    roots = [*sandbox_module.python_roots(), sandbox_module.PACKAGE.parent]
+    monkeypatch.setattr(sandbox_module, "python_roots", lambda: roots)
+    with sandbox_module.Sandbox() as room:
+        assert run(room, f"import os; assert os.listdir('{sandbox_module.PACKAGE}') == []") is None
+
+
 def test_modules_of_the_course_are_let_in_one_by_one():
     inside = {path.relative_to(sandbox_module.PACKAGE) for path in course_files(["gencourse.nn"])}
     assert inside == {Path("__init__.py"), Path("nn")}
