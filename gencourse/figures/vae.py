@@ -52,7 +52,7 @@ def codes_and_samples(data: Target, models: Mapping[str, VAE], n: int = 2000) ->
         left.set_ylabel("$z_2$", rotation=0, labelpad=8, va="center")
         left.set_title(f"{title}: codes, and the prior in grey")
         plane_axes(right, data.extent, labels=True)
-        right.set_title("data in ink, samples in blue")
+        right.set_title("Data in ink, samples in blue")
 
 
 def bound_touches(weight: float = 1.5, noise: float = 0.6, x: float = 1.4) -> None:
@@ -109,17 +109,19 @@ def gradient_noise(estimates: Mapping[int, Mapping[str, Tensor]], truth: float) 
 
     estimates: number of latents to {"score function": (n,), "reparameterised": (n,)}.
     """
-    _, axes = plt.subplots(1, len(estimates), figsize=(7.2, 2.6), sharey=True)
+    figure, axes = plt.subplots(1, len(estimates), figsize=(7.2, 2.9), sharey=True)
     edges = torch.linspace(truth - 40, truth + 40, 121)
+    width = float(edges[1] - edges[0])
     for ax, (latents, both) in zip(axes, estimates.items(), strict=True):
         for (name, values), colour in zip(both.items(), (NOISE, MODEL), strict=True):
-            heights = torch.histogram(values, edges, density=True).hist
+            # A share of all estimates, those beyond the edges included.
+            heights = torch.histogram(values, edges).hist / (len(values) * width)
             ax.stairs(heights, edges, fill=True, color=colour, alpha=0.75, label=name)
         ax.axvline(truth, color=INK, lw=1)
         ax.set(yscale="log", ylim=(1e-4, 1), xlabel="estimate of the gradient")
         ax.set_title(f"{latents} latent{'s' if latents > 1 else ''}")
     axes[0].set_ylabel("density of estimates")
-    axes[0].legend(loc="upper right", borderaxespad=0)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
 
 
 def digit_rows(rows: Mapping[str, Tensor]) -> None:
@@ -158,7 +160,7 @@ def blur_and_collapse(data: EightGaussians, models: Mapping[str, VAE], n: int = 
         right.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
         right.set(xticks=[-3, 0, 3], yticks=[-3, 0, 3], xlabel="$z_1$")
         right.set_ylabel("$z_2$", rotation=0, labelpad=8, va="center")
-        right.set_title("codes, a number at each spot's mean")
+        right.set_title("Codes, a number at each spot's mean")
 
 
 def alive_latents(rates: Mapping[float, Tensor]) -> None:
@@ -171,8 +173,9 @@ def alive_latents(rates: Mapping[float, Tensor]) -> None:
         alive = int((rate > 0).sum())
         ax.plot(range(1, alive + 1), rate[:alive], color=MODEL, ls=style)
         ax.plot(alive, 0, "s", color=MODEL, clip_on=False)
-        ax.annotate(f"σ = {sigma:g}: {alive}", (alive, 0), (0, 9), textcoords="offset points")
+        ax.annotate(f"σ = {sigma:g}: {alive}", (alive, 0), (2, 9), textcoords="offset points")
     ax.set(xscale="log", xlabel="latent, in order of variance", ylabel="rate, nats", ylim=(0, None))
+    ax.set_xticks([1, 10, 100], ["1", "10", "100"])
 
 
 def importance_weighted_curves(bounds: Mapping[str, tuple[Sequence[int], Tensor]]) -> None:
