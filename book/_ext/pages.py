@@ -31,6 +31,13 @@ STYLES = {
     "vendor/katex/katex.min.css": 'class="katex"',
     "sphinx-design.min.css": 'class="sd-',
 }
+# Asked for at once, since a font that is late is not used.
+FONTS = {
+    "source-serif-4-latin-wght-normal": "",
+    "inter-latin-wght-normal": "",
+    "source-serif-4-latin-wght-italic": "<em>",
+    "jetbrains-mono-latin-400-normal": "<code",
+}
 SCRIPTS = {
     "course.js": "",
     "design-tabs.js": 'class="sd-tab-',
@@ -111,6 +118,7 @@ def complete_context(
     context["is_cover"] = pagename == app.config.root_doc
     context["has_depths"] = bool(HAS_DEPTHS.search(body))
     context["has_formulas"] = 'class="katex"' in body
+    context["fonts"] = [name for name, wanted in FONTS.items() if wanted in body]
     context["has_live_figures"] = "data-gm=" in body
     context["colab"] = (
         colab_address(app.config, root_of(app.env), f"{pagename}.ipynb")

@@ -96,6 +96,13 @@
     if (!chosen) showTheme(event.matches ? "dark" : "light");
   });
 
+  // ---- The list of chapters closes when a place on this page was chosen from it ----
+
+  const chapters = document.getElementById("chapters");
+  chapters.addEventListener("click", (event) => {
+    if (event.target.closest("a") && chapters.matches(":popover-open")) chapters.hidePopover();
+  });
+
   // ---- Search: "/" opens it, unless a field is being written in ----
 
   const search = document.getElementById("search-panel");
@@ -128,7 +135,7 @@
   // ---- Margin notes are open beside the text, and folded where they stand under it ----
 
   const notes = [...document.querySelectorAll(".margin-note details")];
-  const narrow = matchMedia("(max-width: 76rem)");
+  const narrow = matchMedia("screen and (max-width: 64rem)");
   const placeNotes = () => {
     for (const note of notes) {
       note.open = !narrow.matches;
@@ -143,8 +150,6 @@
   }
   narrow.addEventListener("change", placeNotes);
   placeNotes();
-  window.addEventListener("beforeprint", () => notes.forEach((note) => (note.open = true)));
-  window.addEventListener("afterprint", placeNotes);
 
   // ---- Code can be copied ----
 
