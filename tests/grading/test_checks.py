@@ -170,7 +170,9 @@ def half_written(mean, log_var):
 
 
 @pytest.mark.parametrize(
-    "answer", [unwritten, half_written, lambda mean, log_var: ..., None, ...], ids=repr
+    "answer",
+    [unwritten, half_written, lambda mean, log_var: ..., None, ...],
+    ids=["unwritten", "half written", "an ellipsis inside", "None", "an ellipsis"],
 )
 def test_an_unanswered_stub_is_not_a_mistake(answer):
     feedback = check("kl", answer)

@@ -18,7 +18,7 @@ def shortcuts():
                 yield pytest.param(code, id=f"{chapter.stem}-{number}")
 
 
-@pytest.mark.parametrize("code", shortcuts())
+@pytest.mark.parametrize("code", list(shortcuts()))
 def test_the_code_in_a_shortcut_box_runs(code):
     exec(compile(code, "shortcut", "exec"), {})
 
