@@ -35,7 +35,7 @@ STYLES = {
 FONTS = {
     "source-serif-4-latin-wght-normal": "",
     "inter-latin-wght-normal": "",
-    "source-serif-4-latin-wght-italic": "<em>",
+    "source-serif-4-latin-400-italic": "<em>",
     "jetbrains-mono-latin-400-normal": "<code",
 }
 SCRIPTS = {
