@@ -1,7 +1,8 @@
-"""Pictures say how large they are, so that nothing moves when they arrive, and wait until needed.
+"""Pictures say how large they are, wait until they are needed, and have a dark version.
 
 A figure of a chapter is a file that the build has made. Its own width and height are written into
-the page (the stylesheet fits it to the column), and it is fetched when the reader comes near.
+the page, so that nothing moves when it arrives, and it is fetched when the reader comes near. The
+stylesheet fits it to the column and shows the version of the theme; the other one is not fetched.
 """
 
 import html
@@ -13,6 +14,8 @@ from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
+
+from .dark import recolour_png, recolour_svg
 
 UNITS = {"pt": 4 / 3, "px": 1.0, "": 1.0}
 
@@ -32,16 +35,35 @@ def size(file: Path) -> tuple[int, int] | None:
     return width, height
 
 
+def write_dark(file: Path, folder: Path) -> str:
+    """Write the dark version of a figure into `folder`, and return its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{file.stem}-dark{file.suffix}"
+    if file.suffix == ".svg":
+        dark = recolour_svg(file.read_text(encoding="utf8"))
+        (folder / name).write_text(dark, encoding="utf8")
+    else:
+        (folder / name).write_bytes(recolour_png(file.read_bytes()))
+    return name
+
+
 def visit_image(self: HTML5Translator, node: nodes.image) -> None:
     address = node["uri"]
     attributes = {"alt": node.get("alt", ""), "loading": "lazy", "decoding": "async"}
+    versions = {"": address}
     if address in self.builder.images:
-        measured = size(Path(self.builder.srcdir, address))
-        if measured:
+        file = Path(self.builder.srcdir, address)
+        if measured := size(file):
             attributes |= {"width": str(measured[0]), "height": str(measured[1])}
-        address = posixpath.join(self.builder.imgpath, self.builder.images[address])
+        folder, name = self.builder.imgpath, self.builder.images[address]
+        versions = {"": posixpath.join(folder, name)}
+        if "jupyter_execute" in address and file.suffix in (".svg", ".png"):
+            dark = write_dark(file, Path(self.builder.outdir, self.builder.imagedir))
+            versions = {"in-light": versions[""], "in-dark": posixpath.join(folder, dark)}
     written = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
-    self.body.append(f'<img src="{html.escape(address)}"{written}>')
+    for version, source in versions.items():
+        kind = f' class="{version}"' if version else ""
+        self.body.append(f'<img src="{html.escape(source)}"{kind}{written}>')
 
 
 def depart_image(self: HTML5Translator, node: nodes.image) -> None:
