@@ -252,7 +252,7 @@ def marked_up(text: str) -> str:
     """Text as safe HTML, with `code`, line ends, and links to the chapter's sections."""
     safe = html.escape(text, quote=False)
     safe = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", safe).replace("\n", "<br>")
-    return re.sub(r"Chapter (\d+)(?:, “([^”]+)”)?", link, safe)
+    return re.sub(r"Chapter (\d{1,2})(?:, “([^”]{1,120})”)?", link, safe)
 
 
 def link(found: re.Match[str]) -> str:

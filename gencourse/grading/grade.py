@@ -184,6 +184,7 @@ def grade(
     release = (course / "release" / exercise.name / f"{exercise.name}.ipynb").read_bytes()
     version = version_of(release)
     results = course / "results" / exercise.name
+    results.mkdir(parents=True, exist_ok=True)
     forget_departed(results, submissions)
     for submission in submissions:
         if submission.problem:
@@ -201,7 +202,7 @@ def grade(
         cells = parse_notebook(release)
         with (
             ThreadPoolExecutor(jobs) as executor,
-            Sandboxes(exercise.modules, imports(cells), ahead=jobs) as sandboxes,
+            Sandboxes(exercise.modules, imports(cells), ahead=jobs, needed=len(todo)) as sandboxes,
         ):
             one = partial(
                 examine,

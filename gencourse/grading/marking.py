@@ -240,12 +240,14 @@ def explained(
     if isinstance(got, Failure):
         return mark
     wanted = plain(expected(question, [public[seen.case]])[0])
+    if isinstance(wanted, tuple) and isinstance(got, tuple):
+        wanted, got = head(wanted), head(got)
     return replace(
         mark,
         example=(
             ("on", described_inputs(question, public[seen.case])),
-            ("wanted", described_value(head(wanted))),
-            ("got", described_value(head(got))),
+            ("wanted", described_value(wanted)),
+            ("got", described_value(got)),
         ),
     )
 

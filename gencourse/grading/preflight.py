@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 MAX_BYTES = 20 << 20
+DEEPEST = 8  # folders inside a learner's folder
 IGNORED = ("timestamp.txt",)  # written by `nbgrader collect` beside the notebook
 # What browsers, file managers and Colab, in several languages, add to the name of a copy.
 COPY_MARKS = re.compile(
@@ -86,13 +87,15 @@ def student_of(name: str) -> str:
 
 
 def notebooks_below(folder: Path, assignment: str) -> Iterator[Path]:
-    """The notebooks in a learner's folder, at any depth, without following links.
+    """The notebooks in a learner's folder, some folders deep, without following links.
 
     Where the folder has one for each assignment, only those of this assignment.
     """
     own = folder / assignment
-    for parent, folders, names in os.walk(own if own.is_dir() else folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    top = own if own.is_dir() and not own.is_symlink() else folder
+    for parent, folders, names in os.walk(top):
+        deep = len(Path(parent).relative_to(top).parts) >= DEEPEST
+        folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.lower().endswith(".ipynb") and not name.startswith("."):
                 yield Path(parent, name)

@@ -125,7 +125,7 @@ def defines(question: Question, cell: Cell) -> bool:
         return False
     if isinstance(question, FunctionQuestion):
         name = question.function
-        pattern = rf"^(?:def[ \t]+{name}[ \t]*\(|{name}[ \t]*=)"
+        pattern = rf"^[ \t]*(?:def[ \t]+{name}[ \t]*\(|{name}[ \t]*(?::[^=\n]*)?=(?!=))"
     else:
         pattern = rf"^{question.variable}[ \t]*="
     return re.search(pattern, cell.source, re.MULTILINE) is not None
@@ -248,7 +248,10 @@ def in_order(
             source = answers[cell.grade_id].source or cell.source
             cell = replace(cell, source=source)
         elif place in versions and not cell.locked and versions[place].kind == cell.kind:
-            cell = replace(cell, source=versions[place].source)
+            version = versions[place]
+            changed = essence(version.source) != essence(cell.source)
+            # What a learner wrote into a cell that marking would skip may be part of an answer.
+            cell = replace(cell, source=version.source, tags=() if changed else cell.tags)
         steps.append(((place, 0), Step(cell, place)))
     around = neighbours(len(submitted), origins)
     for i, cell in enumerate(submitted):

@@ -42,6 +42,9 @@ class Result:
     seconds: float = 0.0
 
 
+LONGEST_NAME = 120  # bytes; file systems allow 255, and names grow on the way
+
+
 def save(folder: Path, result: Result) -> None:
     """Write a result into `folder`."""
     text = json.dumps(asdict(result), indent=1)
@@ -77,16 +80,19 @@ def mark_from(data: Mapping[str, Any]) -> Mark:
 
 def safe_name(student: str) -> str:
     """A learner's name as the name of a file, different for different learners."""
-    if re.fullmatch(r"\w[\w.@ -]{0,79}", student) and not student.endswith((" ", ".")):
+    plain = re.fullmatch(r"\w[\w.@ -]{0,79}", student) and not student.endswith((" ", "."))
+    if plain and len(student.encode()) <= LONGEST_NAME:
         return student
     digest = hashlib.sha256(student.encode(errors="replace")).hexdigest()[:8]
-    return re.sub(r"[^\w@-]+", "_", student)[:60].lstrip("_") + f"-{digest}"
+    readable = re.sub(r"[^\w@-]+", "_", student).lstrip("_").encode(errors="replace")
+    # No plain name has a tilde, so nobody can be called what another is stored as.
+    return readable[: LONGEST_NAME - 20].decode(errors="ignore") + f"~{digest}"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file at once, so that no reader and no interruption finds half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -15,6 +15,7 @@ import importlib
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +50,7 @@ MEMORY = 4 << 30  # bytes of address space; PyTorch takes 0.6 GB of it
 SCRATCH = 64 << 20  # bytes that may be written
 SECONDS_TO_START = 120.0
 SECONDS_TO_END = 10.0
+LONGEST_MESSAGE = 400  # letters, of a reply that anybody in the sandbox may have written
 PACKAGE = Path(gencourse.__file__).parent
 HERE = Path(__file__).parent
 INSIDE = "/marking"
@@ -58,8 +60,8 @@ Marking needs a sandbox, and none could be started: {reason}
 
 Install bubblewrap 0.8 or later (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install
 bubblewrap; Arch: pacman -S bubblewrap). It needs Linux with unprivileged user namespaces. Where
-AppArmor forbids them (Ubuntu 24.04), allow them for bwrap with a profile in /etc/apparmor.d, or run
-the command as root. On macOS and Windows, mark inside a Linux virtual machine.
+AppArmor forbids them (Ubuntu 24.04), allow them for bwrap with a profile in /etc/apparmor.d.
+On macOS and Windows, mark inside a Linux virtual machine.
 No answer was run, and no mark was changed."""
 
 
@@ -83,6 +85,8 @@ assert holds(lambda: socket.create_connection(("127.0.0.1", {port}), 2)), "there
 assert holds(leave_the_room), "there may be child processes"
 for folder in ("/", "/usr", "/dev", "/marking"):
     assert holds(lambda: open(os.path.join(folder, "mine"), "w")), f"{{folder}} may be written"
+for file in ("/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory"):
+    assert holds(lambda: open(file, "r+")), f"{{file}} may be written"
 assert resource.getrlimit(resource.RLIMIT_AS)[1] > 0, "memory has no limit"
 assert os.statvfs("/tmp").f_blocks * os.statvfs("/tmp").f_frsize <= {scratch}, "no limit on files"
 assert set(os.listdir("/proc/self/fd")) <= set("0123456789"), "an open file was left behind"
@@ -192,7 +196,11 @@ class Sandbox:
         self.wait()
         deadline = time.monotonic() + seconds
         try:
-            self._send(pack(message, values), deadline)
+            request = pack(message, values)
+        except ProtocolError:
+            return Failure("type", "The cell is too large to be run.")
+        try:
+            self._send(request, deadline)
             reply, results = self._receive(deadline)
         except TimeoutError:
             raise DeadError("time", f"It was still running after {seconds:g} s.") from None
@@ -202,7 +210,7 @@ class Sandbox:
             case None:
                 return None
             case [str(kind), str(text)] if kind in KINDS:
-                return Failure(kind, text.encode(errors="replace").decode())
+                return Failure(kind, text[:LONGEST_MESSAGE].encode(errors="replace").decode())
         raise DeadError("exit", NOT_AN_ANSWER)
 
     def _send(self, data: bytes, deadline: float) -> None:
@@ -241,7 +249,9 @@ class Sandbox:
         return bool(select.select([descriptor], [], [], seconds)[0])
 
     def _end(self) -> None:
-        self.process.kill()
+        if self.process.returncode is None:
+            # The whole group: a bubblewrap that is still starting has a child not yet tied to it.
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         # The pipe closes when the last process of the sandbox is gone, and its memory with it.
         while self._readable(self.replies, SECONDS_TO_END) and os.read(self.replies, 1 << 16):
@@ -251,15 +261,25 @@ class Sandbox:
 class Sandboxes:
     """Sandboxes started ahead of need, each handed out once. Safe to use from several threads.
 
-    A sandbox dies with the thread that started it, so a thread that takes one outlives its use.
+    `ahead` of them wait at any time, as long as fewer than `needed` were started; who needs more
+    waits for the start. A sandbox dies with the thread that started it, so a thread that takes one
+    outlives its use.
     """
 
     def __init__(
-        self, modules: Sequence[str] = (), preload: Sequence[str] = (), ahead: int = 1
+        self,
+        modules: Sequence[str] = (),
+        preload: Sequence[str] = (),
+        *,
+        ahead: int = 1,
+        needed: float = float("inf"),
     ) -> None:
         self.modules, self.preload = modules, preload
+        self.needed = needed
         self.lock = threading.Lock()
-        self.waiting = deque(self._start() for _ in range(ahead))
+        self.waiting: deque[Sandbox] = deque()
+        while len(self.waiting) < ahead and self.needed > 0:
+            self.waiting.append(self._start())
         self.taken: list[Sandbox] = []
         self.closed = False
 
@@ -284,13 +304,15 @@ class Sandboxes:
         with self.lock:
             if self.closed:
                 raise RuntimeError("no sandbox is handed out any more")
+            if self.needed > 0 or not self.waiting:
+                self.waiting.append(self._start())  # first: if it fails, none is missing
             sandbox = self.waiting.popleft()
             self.taken.append(sandbox)
-            self.waiting.append(self._start())
         sandbox.wait()
         return sandbox
 
     def _start(self) -> Sandbox:
+        self.needed -= 1
         return Sandbox(self.modules, self.preload)
 
 
@@ -335,7 +357,9 @@ def command(modules: Sequence[str], preload: Sequence[str], filter_descriptor: i
         *("--uid", "1000", "--gid", "1000", "--seccomp", str(filter_descriptor)),
         "--clearenv",
         *(part for pair in environment.items() for part in ("--setenv", *pair)),
-        *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
+        # For root, /proc/sys is the host's to write to, unless all of /proc is read-only.
+        *("--proc", "/proc", "--remount-ro", "/proc"),
+        *("--dev", "/dev", "--remount-ro", "/dev"),
         *("--size", str(SCRATCH), "--tmpfs", "/dev/shm"),
         *("--size", str(SCRATCH), "--tmpfs", "/tmp", "--chdir", "/tmp"),
         *mounts,  # behind /tmp, because Python may be installed there

@@ -1,10 +1,11 @@
-"""A filter for Linux system calls that lets a process have threads but no children.
+"""A filter for Linux system calls: threads, but no children and no memory that nobody counts.
 
 A limit on the number of processes does nothing for root and is shared by all processes of a user,
 so what a sandbox may start is limited here: `fork` and `vfork` are refused, `clone` unless it makes
 a thread, and `clone3`, whose arguments a filter cannot see, is reported as missing, whereupon the C
-library uses `clone`. The filter is a program for the kernel's classic packet filter, see
-seccomp(2) and `linux/filter.h`.
+library uses `clone`. `memfd_create`, `memfd_secret` and `shmget` hand out memory that no limit on
+address space sees, and are refused too. The filter is a program for the kernel's classic packet
+filter, see seccomp(2) and `linux/filter.h`.
 """
 
 import errno
@@ -13,10 +14,10 @@ import struct
 
 __all__ = ["no_children"]
 
-# name of the machine: (its number in the kernel's audit headers, clone, clone3, calls like fork)
+# machine: (its number in the kernel's audit headers, clone, clone3, what is refused outright)
 MACHINES = {
-    "x86_64": (0xC000003E, 56, 435, (57, 58)),
-    "aarch64": (0xC00000B7, 220, 435, ()),
+    "x86_64": (0xC000003E, 56, 435, (57, 58, 319, 447, 29)),
+    "aarch64": (0xC00000B7, 220, 435, (279, 447, 194)),
 }
 CLONE_THREAD = 0x00010000
 X32_CALLS = 0x40000000  # on x86_64, a second set of the same calls
@@ -32,7 +33,7 @@ def no_children() -> bytes:
     Raises `RuntimeError` on a machine whose system calls are not known here.
     """
     try:
-        machine, clone, clone3, forks = MACHINES[platform.machine()]
+        machine, clone, clone3, others = MACHINES[platform.machine()]
     except KeyError:
         raise RuntimeError(
             f"no filter of system calls for {platform.machine()}; known are {', '.join(MACHINES)}"
@@ -47,7 +48,7 @@ def no_children() -> bytes:
         (AT_LEAST, X32_CALLS, 0, 1),
         (RETURN, refused, 0, 0),
     ]
-    for number in forks:
+    for number in others:
         program += [(EQUAL, number, 0, 1), (RETURN, refused, 0, 0)]
     program += [
         (EQUAL, clone3, 0, 1),

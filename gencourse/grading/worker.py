@@ -18,12 +18,14 @@ A reply is {"failure": None} with its value, or {"failure": [kind, message]}.
 
 import builtins
 import importlib
+import itertools
+import linecache
 import os
 import resource
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, BinaryIO
 
 import torch
@@ -42,6 +44,7 @@ MESSAGE_LENGTH = 300
 RUN_THEIR_BODY = ("time", "timeit", "capture", "prun")  # cell magics that wrap Python
 
 notebook = ModuleType("__main__")  # where the learner's names live
+numbers = itertools.count(1)  # of the cells
 
 
 class NoAnswerError(Exception):
@@ -93,12 +96,19 @@ class Shell:
 def run(source: str) -> None:
     """Run one cell. What is not Python, such as `%matplotlib inline`, is translated by IPython."""
     try:
-        code = compile(source, "<cell>", "exec")
+        code = compiled(source)
     except SyntaxError:
         from IPython.core.inputtransformer2 import TransformerManager
 
-        code = compile(TransformerManager().transform_cell(source), "<cell>", "exec")  # type: ignore[no-untyped-call]
+        code = compiled(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
     exec(code, notebook.__dict__)
+
+
+def compiled(source: str) -> CodeType:
+    """The code of a cell. Its text can be looked up by its name, which `torch.jit.script` does."""
+    name = f"<cell {next(numbers)}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    return compile(source, name, "exec")
 
 
 def call(name: str, harness: str | None, arguments: tuple[Value, ...]) -> object:
@@ -190,6 +200,7 @@ def prepare(memory: int, modules: list[str]) -> None:
     for what, limit in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 64 << 20),
         (resource.RLIMIT_NOFILE, 256),
     ):
         resource.setrlimit(what, (limit, limit))

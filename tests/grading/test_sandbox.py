@@ -201,8 +201,9 @@ def test_what_kills_or_hangs_is_contained_and_gone_at_once(sandboxes, source, ki
 
 
 def test_an_interrupted_batch_leaves_no_process(sandboxed):
-    with Sandboxes(ahead=1) as pool:
+    with Sandboxes(needed=1) as pool:
         taken = pool.take()
+        assert not pool.waiting
     taken.process.wait(10)
     with pytest.raises(RuntimeError):
         pool.take()
