@@ -135,6 +135,9 @@ def test_there_is_no_network_no_file_and_no_child(room):
                 assert refused(open, path), path
             for path in ("/x", "/usr/x", "/dev/x", "{sys.prefix}/x", torch.__file__):
                 assert refused(open, path, "a"), path
+            for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory"):
+                assert refused(open, path, "r+"), path
+            assert refused(os.memfd_create, "memory that no limit sees")
             assert "GENCOURSE_TOKEN" not in os.environ
         """
         assert run(room, "import torch") is None
