@@ -21,7 +21,7 @@ from .source_pages import root_of
 HAS_DEPTHS = re.compile(r'class="[^"]*depth-(idea|working|research)')
 
 # "Figure 2.4 The title" wants a full stop that a reference to it, "Figure 2.4", does not.
-CAPTION_NUMBER = re.compile(r'(<span class="caption-number">[^<]*?)( </span>)')
+CAPTION_NUMBER = re.compile(r'(<span class="caption-number">X
 
 BOOK = Path(__file__).resolve().parents[1]
 
@@ -107,7 +107,7 @@ def complete_context(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    body = CAPTION_NUMBER.sub(r"\1.\2", context.get("body", ""))
+    body = CAPTION_NUMBER.sub(r"\1</span>. ", context.get("body", ""))
     context["body"] = body
     metadata = app.env.metadata.get(pagename, {})
     context["description"] = metadata.get("description", "")

@@ -1,11 +1,15 @@
 """The page and the figures wear the same colours, and words can be read in all of them."""
 
+import base64
+import io
 import re
 from pathlib import Path
 
 import pytest
 from _ext.cover import FAMILIES as NAMES
+from _ext.dark import recolour, recolour_hex, recolour_png, recolour_svg, rgb
 from _ext.opening import VERBS
+from PIL import Image
 
 from gencourse.figures import look
 from tools.cover import FOLDER, draw, same
@@ -63,6 +67,48 @@ def test_marks_have_contrast(theme: str) -> None:
     colours = tokens(theme)
     for family in look.FAMILIES.values():
         assert contrast(colours[family.verb], colours["ground"]) >= 3
+
+
+class TestDarkFigures:
+    def test_the_colours_of_the_look_become_those_of_the_dark_theme(self) -> None:
+        light, dark = tokens("light"), tokens("dark")
+        names = ["ink", "ground", "raised", "quiet", "noise", "rule"]
+        for name in [*names, *(family.verb for family in look.FAMILIES.values())]:
+            assert recolour_hex(light[name]) == dark[name], name
+
+    def test_a_mixture_becomes_the_same_mixture(self) -> None:
+        light, dark = tokens("light"), tokens("dark")
+        for family in look.FAMILIES.values():
+            for part in (0.25, 0.5, 0.75):
+                mixed, expected = (
+                    (1 - part) * rgb(colours["ground"]) + part * rgb(colours[family.verb])
+                    for colours in (light, dark)
+                )
+                assert recolour(mixed[None])[0] == pytest.approx(expected, abs=12)
+
+    def test_black_is_ink_and_a_stranger_stays(self) -> None:
+        assert recolour_hex("#000000") == tokens("dark")["ink"]
+        assert recolour_hex("#00ff00") == "#00ff00"
+
+    def test_transparency_is_kept(self) -> None:
+        picture = Image.new("RGBA", (2, 1), (255, 255, 255, 0))
+        picture.putpixel((1, 0), (29, 35, 43, 128))
+        content = io.BytesIO()
+        picture.save(content, "PNG")
+        with Image.open(io.BytesIO(recolour_png(content.getvalue()))) as dark:
+            assert dark.getpixel((0, 0))[3] == 0
+            assert dark.getpixel((1, 0)) == (230, 233, 238, 128)
+
+    def test_a_raster_inside_a_drawing_is_recoloured_with_it(self) -> None:
+        content = io.BytesIO()
+        Image.new("RGB", (1, 1), (255, 255, 255)).save(content, "PNG")
+        inside = base64.b64encode(content.getvalue()).decode()
+        dark = recolour_svg(f'<svg fill="#1d232b"><image href="data:image/png;base64,{inside}"/>')
+        assert 'fill="#e6e9ee"' in dark
+        found = re.search(r"base64,([^\"]+)", dark)
+        assert found
+        with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
+            assert picture.getpixel((0, 0))[:3] == (20, 24, 31)
 
 
 def test_every_verb_has_a_mark_and_every_family_a_verb() -> None:
