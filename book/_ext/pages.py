@@ -21,7 +21,7 @@ from .source_pages import root_of
 HAS_DEPTHS = re.compile(r'class="[^"]*depth-(idea|working|research)')
 
 # "Figure 2.4 The title" wants a full stop that a reference to it, "Figure 2.4", does not.
-CAPTION_NUMBER = re.compile(r'(<span class="caption-number">X
+CAPTION_NUMBER = re.compile(r'(<span class="caption-number">[^<]*?) </span>')
 
 BOOK = Path(__file__).resolve().parents[1]
 
