@@ -15,7 +15,7 @@ from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-from .dark import recolour_png, recolour_svg
+from . import dark as dark_theme
 
 UNITS = {"pt": 4 / 3, "px": 1.0, "": 1.0}
 
@@ -38,13 +38,15 @@ def size(file: Path) -> tuple[int, int] | None:
 def write_dark(file: Path, folder: Path) -> str:
     """Write the dark version of a figure into `folder`, and return its name."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{file.stem}-dark{file.suffix}"
+    dark = folder / f"{file.stem}-dark{file.suffix}"
+    # A figure's name is a digest of what it shows, so only a change of colours makes it stale.
+    if dark.exists() and dark.stat().st_mtime > Path(dark_theme.__file__).stat().st_mtime:
+        return dark.name
     if file.suffix == ".svg":
-        dark = recolour_svg(file.read_text(encoding="utf8"))
-        (folder / name).write_text(dark, encoding="utf8")
+        dark.write_text(dark_theme.recolour_svg(file.read_text(encoding="utf8")), encoding="utf8")
     else:
-        (folder / name).write_bytes(recolour_png(file.read_bytes()))
-    return name
+        dark.write_bytes(dark_theme.recolour_png(file.read_bytes()))
+    return dark.name
 
 
 def visit_image(self: HTML5Translator, node: nodes.image) -> None:
