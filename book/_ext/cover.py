@@ -15,12 +15,14 @@ from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from .elements import element, inline_element, mark, text_element
 from .opening import VERBS, verb
+
+logger = logging.getLogger(__name__)
 
 FAMILIES = {
     "compress": "variational autoencoders",
@@ -31,6 +33,19 @@ FAMILIES = {
 }
 
 PICTURES = Path(__file__).resolve().parents[1] / "_cover"
+
+
+class chapter_link(nodes.reference):
+    """A link to a chapter, or to a place in it after a `#`."""
+
+
+def resolve_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    for link in list(doctree.findall(chapter_link)):
+        chapter, hash_sign, place = link["chapter"].partition("#")
+        if chapter not in app.env.found_docs:
+            logger.error("family-card: there is no chapter %s", chapter, location=link)
+        address = app.builder.get_relative_uri(docname, chapter) + hash_sign + place
+        link.replace_self(nodes.reference("", "", *link.children, refuri=address, internal=True))
 
 
 class FamilyCards(SphinxDirective):
@@ -51,15 +66,7 @@ class FamilyCard(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         name = verb(self.arguments[0])
         picture = (PICTURES / f"{name}.svg").read_text(encoding="utf8")
-        link = addnodes.pending_xref(
-            "",
-            inline_element("span", text=VERBS[name]),
-            refdomain="std",
-            reftype="doc",
-            reftarget=f"/{self.options['chapter']}",
-            refexplicit=True,
-            refwarn=True,
-        )
+        link = chapter_link("", VERBS[name], chapter=self.options["chapter"])
         heading = text_element("p", mark(name), nodes.Text(" "), link, classes=["card-verb"])
         family = text_element("p", nodes.Text(self.options["name"]), classes=["card-name"])
         words = element(
@@ -106,6 +113,7 @@ class FamilyTable(SphinxDirective):
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("doctree-resolved", resolve_links)
     app.add_directive("family-cards", FamilyCards)
     app.add_directive("family-card", FamilyCard)
     app.add_directive("family-table", FamilyTable)
