@@ -1,4 +1,4 @@
-"""A real Chromium for the tests. A folder's conftest.py imports the fixtures it needs:
+"""A real Chromium for the tests. tests/conftest.py makes the fixtures known to all:
 
 from tests.browser_fixtures import browser, open_page, serve
 """

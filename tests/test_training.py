@@ -111,8 +111,13 @@ def test_second_interruption_ends_at_once(tmp_path):
 
 
 def test_without_a_state_ctrl_c_is_an_ordinary_interruption():
-    with pytest.raises(KeyboardInterrupt):
-        fit(interrupted_vae(2), fresh_data, **SETTINGS)
+    before = signal.getsignal(signal.SIGINT)  # a job in the background ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(interrupted_vae(2), fresh_data, **SETTINGS)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_has_its_old_meaning_after_training(tmp_path):

@@ -17,12 +17,10 @@ from filelock import FileLock
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-from tests.browser_fixtures import Serve, browser, open_page, serve
+from tests.browser_fixtures import Serve
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "book"))  # where the extension, _ext, stands
-
-__all__ = ["browser", "open_page", "serve"]
 
 SOURCES = ("_config.yml", "_toc.yml", "book", "notebooks", "gencourse", "exercises")
 

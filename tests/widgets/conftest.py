@@ -9,9 +9,7 @@ from playwright.sync_api import Page
 
 from gencourse.widgets import LatentPlane
 from gencourse.widgets.base import STATIC
-from tests.browser_fixtures import OpenPage, Serve, browser, open_page, serve
-
-__all__ = ["browser", "open_page", "serve"]
+from tests.browser_fixtures import OpenPage, Serve
 
 PAGE = """<!doctype html>
 <html lang="en">
