@@ -23,6 +23,9 @@ HAS_DEPTHS = re.compile(r'class="[^"]*depth-(idea|working|research)')
 # "Figure 2.4 The title" wants a full stop that a reference to it, "Figure 2.4", does not.
 CAPTION_NUMBER = re.compile(r'(<span class="caption-number">[^<]*?) </span>')
 
+# The empty corner of a table heads no column.
+EMPTY_HEAD = re.compile(r'<th class="head[^"]*">\s*(?:<p>\s*</p>)?\s*</th>')
+
 BOOK = Path(__file__).resolve().parents[1]
 
 # A file is linked by the pages whose text contains the words on its right.
@@ -108,6 +111,7 @@ def complete_context(
     doctree: nodes.document | None,
 ) -> None:
     body = CAPTION_NUMBER.sub(r"\1</span>. ", context.get("body", ""))
+    body = EMPTY_HEAD.sub("<td></td>", body)
     context["body"] = body
     metadata = app.env.metadata.get(pagename, {})
     context["description"] = metadata.get("description", "")
