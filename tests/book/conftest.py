@@ -17,6 +17,7 @@ from filelock import FileLock
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+from tests.book.addresses import reachable
 from tests.browser_fixtures import Serve
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +56,8 @@ def site(built_book: Path, serve: Serve) -> str:
 
 @pytest.fixture(scope="session")
 def pages(built_book: Path) -> list[str]:
-    """Every page of the book, as an address under `site`."""
-    found = sorted(p.relative_to(built_book).as_posix() for p in built_book.rglob("*.html"))
-    return [page for page in found if not page.startswith(("_", "index.html"))]
+    """Every page that a reader can reach, as an address under `site`."""
+    return reachable(built_book, "book/index.html", "search.html")
 
 
 @dataclass
