@@ -13,7 +13,7 @@ from gencourse.data import binarize, mnist
 from gencourse.families.vae import VAE, elbo
 from gencourse.kernels.reparameterize_kl import reparameterize_kl
 from gencourse.widgets.base import STATIC
-from gencourse.widgets.export import restore
+from gencourse.widgets.export.latent_plane import restore
 from gencourse.widgets.weights import unpack
 
 pytestmark = pytest.mark.browser

@@ -1,26 +1,21 @@
-"""What a live figure takes from a checkpoint: its weights file, and the picture that stands in.
+"""What the latent plane takes from the checkpoint `vae-2d`: its weights file and its picture."""
 
-`python -m tools.widgets` writes both into static/. Weights go out as float16; everything else in
-the file (codes, their means) is computed from the weights so rounded, which the browser uses.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor, nn
+from torch import Tensor
 
 from gencourse import checkpoints
 from gencourse.data import binarize, mnist
 from gencourse.families.vae import VAE
+from gencourse.widgets.export.networks import Tensors, layers_of
 from gencourse.widgets.latent_plane import LatentPlane
 from gencourse.widgets.weights import pack, unpack
 
-__all__ = ["EXPORTS", "latent_plane", "latent_plane_picture", "restore"]
+__all__ = ["latent_plane", "latent_plane_picture", "restore", "write"]
 
 CODES = 500
 """Test digits whose codes the latent plane can show."""
@@ -31,10 +26,6 @@ EXTENT = 3.0
 INK, RAISED = 35, 248
 """Grey levels of ink and of the ground around the picture; paper is white."""
 
-Tensors = dict[str, NDArray[Any]]
-
-ACTIVATIONS: dict[type, str] = {nn.SiLU: "silu", nn.ReLU: "relu", nn.Tanh: "tanh"}
-
 
 def latent_plane(model: VAE) -> bytes:
     """The weights file of the latent plane: both networks, one test digit of each class, the codes
@@ -43,7 +34,7 @@ def latent_plane(model: VAE) -> bytes:
     layers: dict[str, list[tuple[str, str]]] = {}
     tensors: Tensors = {}
     for name, network in networks.items():
-        layers[name], parameters = _flatten(name, network)
+        layers[name], parameters = layers_of(name, network)
         tensors |= parameters
     restore(model, tensors)  # from here on the model is the one in the browser
 
@@ -74,23 +65,6 @@ def restore(model: VAE, tensors: Tensors) -> None:
     model.load_state_dict(state)
 
 
-def _flatten(name: str, network: nn.Module) -> tuple[list[tuple[str, str]], Tensors]:
-    """The linear layers of a perceptron, each with the activation that follows it."""
-    modules = list(network.named_children())
-    layers: list[tuple[str, str]] = []
-    tensors: Tensors = {}
-    for (key, module), (_, following) in zip(modules, [*modules[1:], ("", None)], strict=True):
-        if isinstance(module, nn.Linear):
-            layers.append((f"{name}.{key}", ACTIVATIONS.get(type(following), "none")))
-            for part, value in module.named_parameters():
-                tensors[f"{name}.{key}.{part}"] = value.detach().numpy().astype(np.float16)
-        elif type(module) not in ACTIVATIONS:
-            raise TypeError(
-                f"the latent plane runs perceptrons only; the {name} has a {type(module).__name__}"
-            )
-    return layers, tensors
-
-
 def latent_plane_picture(model: VAE, extent: float, z: Sequence[float]) -> Image.Image:
     """The latent plane in its starting state, ink on white, as it stands before the figure starts.
 
@@ -119,13 +93,10 @@ def _ink(probability: Tensor) -> Image.Image:
     return Image.fromarray((255 - (255 - INK) * probability).round().to(torch.uint8).numpy())
 
 
-def _write_latent_plane(weights: Path, picture: Path) -> None:
+def write(weights: Path, picture: Path) -> None:
+    """Write the weights file and the picture of the starting state."""
     model = checkpoints.load("vae-2d")
     weights.write_bytes(latent_plane(model))
     meta, _ = unpack(weights.read_bytes())
     drawn = latent_plane_picture(model, meta["extent"], LatentPlane().z)
     drawn.save(picture, quality=60, method=6)
-
-
-EXPORTS: dict[str, Callable[[Path, Path], None]] = {"latent-plane": _write_latent_plane}
-"""For each figure, what writes its weights file and its picture."""

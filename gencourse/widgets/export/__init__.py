@@ -1,0 +1,15 @@
+"""What a live figure takes from a checkpoint: its weights file, and the picture that stands in.
+
+`python -m tools.widgets` writes both into static/. Weights go out as float16; everything else in
+the file (codes, their means) is computed from the weights so rounded, which the browser uses.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gencourse.widgets.export import latent_plane
+
+__all__ = ["EXPORTS"]
+
+EXPORTS: dict[str, Callable[[Path, Path], None]] = {"latent-plane": latent_plane.write}
+"""For each figure, what writes its weights file and its picture."""
