@@ -1,8 +1,10 @@
 """The training loop: one for every family.
 
-`fit` minimises `model.loss` with Adam. It can be stopped and taken up again at any step, and what
-it returns then is, bit for bit, what it would have returned without the stop: model, optimiser,
-order of the data and random generator are saved together, after a step and never within one.
+`fit` minimises `model.loss` with Adam. Where several players have losses of their own, as in a
+GAN, `model.players()` names them, and in every step each of them moves once, in turn. A run can be
+stopped and taken up again at any step, and what it returns then is, bit for bit, what it would
+have returned without the stop: model, optimisers, order of the data and random generator are saved
+together, after a step and never within one.
 """
 
 import math
@@ -11,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +23,17 @@ import torch
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-__all__ = ["History", "Interrupted", "Trainable", "cosine_decay", "fit"]
+__all__ = ["Data", "History", "Interrupted", "Player", "Trainable", "cosine_decay", "fit"]
+
+Data = Tensor | tuple[Tensor, Tensor]
+"""What an epoch trains on: x (N, ...), or x with a condition (N, ...) for each of its rows."""
 
 
 class Trainable(Protocol):
-    """What `fit` asks of a model: an nn.Module with a scalar loss whose draws can be repeated."""
+    """What `fit` asks of a model: an nn.Module with a scalar loss whose draws can be repeated.
+
+    A model with a method `players()` is trained by the losses of its players instead.
+    """
 
     def loss(self, x: Tensor, *, generator: Generator) -> Tensor: ...
     def parameters(self) -> Iterator[torch.nn.Parameter]: ...
@@ -35,11 +43,24 @@ class Trainable(Protocol):
     def eval(self) -> Any: ...
 
 
+@dataclass(frozen=True)
+class Player:
+    """One side of a game: the parameters it moves, and the loss that it alone minimises.
+
+    loss(x, generator=...) returns a scalar, and takes `condition` where the data has one.
+    """
+
+    name: str
+    parameters: Sequence[torch.nn.Parameter]
+    loss: Callable[..., Tensor]
+
+
 @dataclass
 class History:
     """What a training run leaves behind besides the model.
 
-    `losses` holds the mean training loss of every epoch, `seconds` the wall time of all sittings.
+    `losses` holds the mean training loss of every epoch (the first player's, where there are
+    several), `seconds` the wall time of all sittings.
     """
 
     losses: list[float]
@@ -57,23 +78,30 @@ def cosine_decay(step: int, steps: int) -> float:
 
 def fit(
     model: Trainable,
-    data: Callable[[int], Tensor],
+    data: Callable[[int], Data],
     *,
     epochs: int,
     batch_size: int,
     learning_rate: float,
     seed: int,
+    betas: tuple[float, float] = (0.9, 0.999),
     max_grad_norm: float | None = None,
+    ema_decay: float | None = None,
     state: Path | None = None,
     resume: bool = False,
     progress: bool = True,
 ) -> History:
     """Train `model` in place: Adam (Kingma and Ba, 2015), its learning rate on a cosine to zero.
 
-    data(epoch) returns what to train on in that epoch, (N, ...): the same tensor each time, or a
-    fresh draw. The last batch of an epoch is the remainder. `seed` fixes the order of the data and
-    all noise; the initial weights are the caller's. On one machine, with one number of threads, the
-    result depends on nothing else. A gradient longer than `max_grad_norm` is scaled down to it.
+    data(epoch) returns what to train on in that epoch: x (N, ...), the same tensor each time or a
+    fresh draw, or a pair of x and a condition for each of its rows. The last batch of an epoch is
+    the remainder. `seed` fixes the order of the data and all noise; the initial weights are the
+    caller's. On one machine, with one number of threads, the result depends on nothing else.
+
+    `betas` are Adam's. A player's gradient longer than `max_grad_norm` is scaled down to it. With
+    `ema_decay` = β the model is left with a running average of its parameters in place of the last
+    ones, a ← β a + (1 − β) θ after each step, whose memory is about 1/(1 − β) steps. It is kept
+    from the first step on with β no larger than (1 + t)/(10 + t), so that the start is forgotten.
 
     With `state`, a file, everything is saved there at the end of each epoch, and once more when
     Ctrl-C asks the loop to stop; `resume` starts from that file if it exists. The model is left in
@@ -88,23 +116,30 @@ def fit(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "seed": seed,
+        "betas": betas,
         "max_grad_norm": max_grad_norm,
+        "ema_decay": ema_decay,
     }
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    x = data(0)
-    steps_per_epoch = math.ceil(len(x) / batch_size)
+    players = _players(model)
+    optimizers = [torch.optim.Adam(p.parameters, lr=learning_rate, betas=betas) for p in players]
+    average = [parameter.detach().clone() for parameter in model.parameters()]
+    parts = _parts(data(0))
+    size = len(parts[0])
+    steps_per_epoch = math.ceil(size / batch_size)
     steps = epochs * steps_per_epoch
 
     step, order, total, losses, seconds = 0, torch.empty(0, dtype=torch.long), 0.0, [], 0.0
     if resume and state is not None and state.exists():
         saved = _load(state, settings)
         model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
+        for optimizer, content in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(content)
+        average = saved["average"]
         generator.set_state(saved["generator"])
         step, order, total = saved["step"], saved["order"], saved["total"]
         losses, seconds = saved["losses"], saved["seconds"]
-        x = data(min(step, steps - 1) // steps_per_epoch)
+        parts = _parts(data(min(step, steps - 1) // steps_per_epoch))
     began = time.monotonic() - seconds
 
     def save() -> None:
@@ -112,7 +147,8 @@ def fit(
             content = {
                 "settings": settings,
                 "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                "average": average,
                 "generator": generator.get_state(),
                 "step": step,
                 "order": order,
@@ -141,35 +177,62 @@ def fit(
             epoch, place = divmod(step, steps_per_epoch)
             if place == 0:
                 if step > 0:
-                    x = data(epoch)
-                order = torch.randperm(len(x), generator=generator)
+                    parts = _parts(data(epoch))
+                order = torch.randperm(size, generator=generator)
                 total = 0.0
-            batch = x[order[place * batch_size : (place + 1) * batch_size]]
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * cosine_decay(step, steps)
-            loss = model.loss(batch, generator=generator)
-            optimizer.zero_grad()
-            loss.backward()
-            if max_grad_norm is not None:
-                torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
-            optimizer.step()
+            chosen = order[place * batch_size : (place + 1) * batch_size]
+            batch = [part[chosen] for part in parts]
+            losses_now = []
+            for player, optimizer in zip(players, optimizers, strict=True):
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate * cosine_decay(step, steps)
+                loss = player.loss(*batch, generator=generator)
+                optimizer.zero_grad()
+                loss.backward()
+                if max_grad_norm is not None:
+                    torch.nn.utils.clip_grad_norm_(player.parameters, max_grad_norm)
+                optimizer.step()
+                losses_now.append(loss.item())
+            if ema_decay is not None:
+                with torch.no_grad():
+                    fresh = 1 - min(ema_decay, (1 + step) / (10 + step))
+                    torch._foreach_lerp_(average, list(model.parameters()), fresh)
             step += 1
-            total += loss.item() * len(batch)
+            total += losses_now[0] * len(chosen)
             bar.update()
-            if not math.isfinite(total):
-                raise FloatingPointError(
-                    f"The loss became {loss.item()} at step {step} of {steps}. The usual causes: "
-                    f"a learning rate too large ({learning_rate:g} here), or NaN in the data."
-                )
+            for player, value in zip(players, losses_now, strict=True):
+                if not math.isfinite(value):
+                    whose = f"{player.name}'s loss" if len(players) > 1 else "loss"
+                    raise FloatingPointError(
+                        f"The {whose} became {value} at step {step} of {steps}. The usual causes: "
+                        f"a learning rate too large ({learning_rate:g} here), or NaN in the data."
+                    )
             if step % steps_per_epoch == 0:
-                losses.append(total / len(x))
+                losses.append(total / size)
                 bar.set_postfix_str(f"epoch {epoch + 1}/{epochs}, loss {losses[-1]:.2f}", False)
                 save()
             if interrupt.is_set():
                 save()
                 raise Interrupted(f"stopped after step {step} of {steps}; all is saved in {state}")
+    if ema_decay is not None:
+        with torch.no_grad():
+            for parameter, mean in zip(model.parameters(), average, strict=True):
+                parameter.copy_(mean)
     model.eval()
     return History(losses, time.monotonic() - began)
+
+
+def _players(model: Trainable) -> list[Player]:
+    """The players that the model names, or the one player that every other model is."""
+    if hasattr(model, "players"):
+        players: list[Player] = model.players()
+        return players
+    return [Player("model", list(model.parameters()), model.loss)]
+
+
+def _parts(data: Data) -> tuple[Tensor, ...]:
+    """What the loss takes: x alone, or x and its condition."""
+    return (data,) if isinstance(data, Tensor) else data
 
 
 def _load(state: Path, settings: dict[str, Any]) -> dict[str, Any]:

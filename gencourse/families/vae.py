@@ -27,6 +27,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from gencourse.families.inputs import check_batch, refuse_condition
 from gencourse.kernels import reparameterize_kl
 
 __all__ = [
@@ -184,7 +185,7 @@ class VAE(nn.Module):
 
     def loss(self, x: Tensor, condition: None = None, generator: Generator | None = None) -> Tensor:
         """The negative ELBO, one sample of z each, averaged over the batch: a scalar in nats."""
-        _refuse_condition(condition)
+        refuse_condition(condition, self)
         self._check(x)
         return -elbo(x, self.encoder, self.decoder, self._noise(x, (len(x),), generator)).mean()
 
@@ -202,7 +203,7 @@ class VAE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, condition: None = None, generator: Generator | None = None) -> Tensor:
         """n draws from p_θ(x): z from the prior, then x from p_θ(x|z), pixel by pixel. (n, D)."""
-        _refuse_condition(condition)
+        refuse_condition(condition, self)
         parameter = next(self.decoder.parameters())
         return self.decoder.sample(self._noise(parameter, (n,), generator), generator)
 
@@ -232,23 +233,7 @@ class VAE(nn.Module):
 
     def _check(self, x: Tensor) -> None:
         """Refuse a batch that p_θ(x|z) gives no probability to, and say what is probably wrong."""
-        if x.ndim != 2 or x.shape[1] != self.data_dim:
-            raise ValueError(
-                f"This VAE takes a batch of shape (B, {self.data_dim}); got {tuple(x.shape)}. "
-                "Images are flat rows here: x.flatten(start_dim=1), and x[None] for a single row."
-            )
-        if len(x) == 0:
-            raise ValueError("The batch is empty: its mean loss is not a number. Got B = 0.")
-        if not x.is_floating_point():
-            raise TypeError(
-                f"This VAE takes floating-point data; got {x.dtype}. "
-                "For MNIST's bytes use gencourse.data.binarize(images, seed)."
-            )
-        if not x.isfinite().all():
-            raise ValueError(
-                f"The batch holds {int((~x.isfinite()).sum())} values that are NaN or infinite. "
-                "They come from a step before the model: a division by zero, or a log of zero."
-            )
+        check_batch(x, (self.data_dim,), self)
         if isinstance(self.decoder, BernoulliDecoder) and not ((x == 0) | (x == 1)).all():
             low, high = float(x.min()), float(x.max())
             raise ValueError(
@@ -256,11 +241,3 @@ class VAE(nn.Module):
                 f"{low:g} to {high:g}. Use gencourse.data.binarize(images, seed) on the bytes: "
                 "grey levels are no outcomes of a Bernoulli, and the loss would be no likelihood."
             )
-
-
-def _refuse_condition(condition: None) -> None:
-    if condition is not None:
-        raise ValueError(
-            "This VAE models p(x), not p(x|condition): it never saw a label, so it cannot use one. "
-            f"Got a condition of type {type(condition).__name__}; leave it out."
-        )
