@@ -9,7 +9,7 @@ from torch import nn
 
 from gencourse.families.vae import VAE, Encoder, GaussianDecoder
 from gencourse.nn import MLP
-from gencourse.training import Interrupted, cosine_decay, fit
+from gencourse.training import Interrupted, Player, cosine_decay, fit
 
 DATA = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 SETTINGS = {"epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 0, "progress": False}
@@ -204,3 +204,81 @@ def test_cosine_decay_goes_from_one_to_zero_through_a_half():
     assert cosine_decay(10, 10) == 0
     factors = [cosine_decay(step, 10) for step in range(11)]
     assert factors == sorted(factors, reverse=True)
+
+
+class Tug(nn.Module):
+    """Two players pull one rope each: u minimises (u − v)², v minimises (v + u − 2)²."""
+
+    def __init__(self):
+        super().__init__()
+        self.u, self.v = (nn.Parameter(torch.zeros(())) for _ in range(2))
+
+    def players(self):
+        return [
+            Player("first", [self.u], lambda x, generator: (self.u - self.v) ** 2),
+            Player("second", [self.v], lambda x, generator: (self.v + self.u - 2) ** 2),
+        ]
+
+
+def test_players_reach_the_equilibrium_of_their_game():
+    """u = v and u + v = 2: neither gains by moving alone. It is no minimum of either loss."""
+    model = Tug()
+    fit(model, lambda epoch: DATA, **{**SETTINGS, "epochs": 600})
+    assert model.u.item() == pytest.approx(1, abs=0.02)
+    assert model.v.item() == pytest.approx(1, abs=0.02)
+
+
+def test_each_player_moves_only_its_own_parameters():
+    model = Tug()
+    model.players = lambda: [Player("second", [model.v], lambda x, generator: (model.v - 1) ** 2)]
+    fit(model, lambda epoch: DATA, **SETTINGS)
+    assert model.u.item() == 0
+    assert model.v.item() > 0
+
+
+def test_a_player_that_fails_is_named():
+    model = Tug()
+    players = model.players()
+    broken = Player("second", players[1].parameters, lambda x, generator: model.v / 0)
+    model.players = lambda: [players[0], broken]
+    with pytest.raises(FloatingPointError, match="second's loss became"):
+        fit(model, lambda epoch: DATA, **SETTINGS)
+
+
+class Conditional(nn.Module):
+    """One mean for each label."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(2, 3))
+
+    def loss(self, x, condition, generator=None):
+        return ((x - self.mean[condition]) ** 2).sum(dim=1).mean()
+
+
+def test_conditions_stay_with_their_rows():
+    model, labels = Conditional(), torch.arange(20) % 2
+    settings = {**SETTINGS, "epochs": 400, "batch_size": 20}
+    fit(model, lambda epoch: (DATA, labels), **settings)
+    expected = torch.stack([DATA[labels == label].mean(dim=0) for label in (0, 1)])
+    torch.testing.assert_close(model.mean.detach(), expected, rtol=0, atol=1e-3)
+
+
+def test_averaged_weights_are_the_average_of_the_path():
+    """With β = 0 the last weights; with a larger one a mean that lags behind them."""
+    plain, last, lagging = Mean(), Mean(), Mean()
+    for model, decay in ((plain, None), (last, 0.0), (lagging, 0.99)):
+        fit(model, fresh_data, **SETTINGS, ema_decay=decay)
+    assert torch.equal(plain.mean, last.mean)
+    assert (lagging.mean > 0).all()
+    assert (lagging.mean < plain.mean).all()
+
+
+def test_averaged_weights_survive_an_interruption(tmp_path):
+    arguments = {**SETTINGS, "ema_decay": 0.9, "state": tmp_path / "state"}
+    straight, resumed = tiny_vae(), tiny_vae()
+    fit(straight, fresh_data, **{**arguments, "state": None})
+    with pytest.raises(Interrupted):
+        fit(interrupted_vae(4), fresh_data, **arguments)
+    fit(resumed, fresh_data, **arguments, resume=True)
+    assert torch.equal(weights(straight), weights(resumed))
