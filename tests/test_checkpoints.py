@@ -11,8 +11,6 @@ from safetensors.torch import load_file
 from gencourse import checkpoints
 from gencourse.checkpoints import SHIPPED
 from gencourse.checkpoints.architectures import ARCHITECTURES, vae
-from gencourse.data import binarize, mnist
-from gencourse.evaluation.bounds import mean_elbo_terms
 from gencourse.recipes import RECIPES
 
 every_name = pytest.mark.parametrize("name", ARCHITECTURES)
@@ -20,36 +18,37 @@ every_name = pytest.mark.parametrize("name", ARCHITECTURES)
 
 @every_name
 def test_card_agrees_with_the_weights(name):
-    """The card's figures for the first test images come out again, on this machine."""
-    card, model = checkpoints.card(name), checkpoints.load(name)
-    claimed = card["subset"]
-    x = binarize(mnist("test").images, card["test"]["binarisation_seed"])[: claimed["images"]]
-    reconstruction, kl = mean_elbo_terms(model, x, seed=0, samples=card["test"]["elbo_samples"])
-    assert reconstruction == pytest.approx(claimed["reconstruction"], abs=0.01)
-    assert kl == pytest.approx(claimed["kl"], abs=0.001)
-    assert reconstruction - kl == pytest.approx(claimed["elbo"], abs=0.01)
+    """The card's figures for a part of the test set come out again, on this machine."""
+    card = checkpoints.card(name)
+    measured = RECIPES[name].subset(checkpoints.load(name))
+    assert measured == pytest.approx(card["subset"], rel=1e-3, abs=1e-3)
 
 
 @every_name
 def test_card_is_consistent_with_itself(name):
     card = checkpoints.card(name)
-    test = card["test"]
     assert card["name"] == name
+    assert card["test"]
+    assert card["training"]["minutes"] <= 90
+
+
+@pytest.mark.parametrize("name", ["vae", "vae-2d"])
+def test_bounds_on_the_card_are_consistent(name):
+    test, model = checkpoints.card(name)["test"], checkpoints.load(name)
     assert test["images"] == 10_000
     assert test["elbo"] == pytest.approx(test["reconstruction"] - test["kl"])
     assert test["elbo"] < test["iw_bound"] < 0
     assert test["kl"] == pytest.approx(
         test["mutual_information"] + test["aggregate_posterior_kl"], abs=0.1
     )
-    assert 0 < test["active_units"] <= card["recipe"]["latent_dim"]
-    assert card["training"]["last_loss"] < card["training"]["first_loss"]
+    assert 0 < test["active_units"] <= test["latent_dim"] == model.latent_dim
 
 
 @every_name
 def test_card_states_the_recipe_that_the_command_runs(name):
     stated, recipe = checkpoints.card(name)["recipe"], RECIPES[name]
-    for key in ("epochs", "batch_size", "learning_rate", "max_grad_norm", "seed"):
-        assert stated[key] == getattr(recipe, key)
+    for key, value in recipe.settings().items():
+        assert stated[key] == (list(value) if isinstance(value, tuple) else value)
 
 
 @every_name
@@ -59,7 +58,7 @@ def test_card_counts_the_parameters_and_the_bytes(name):
     assert card["parameters"]["total"] == sum(p.numel() for p in model.parameters())
     assert card["weights"]["bytes"] == file.stat().st_size
     assert card["weights"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert {str(t.dtype) for t in load_file(file).values()} == {"torch.float16"}
+    assert {t.dtype for t in load_file(file).values() if t.is_floating_point()} == {torch.float16}
 
 
 @every_name
@@ -68,8 +67,7 @@ def test_loaded_model_is_ready_for_use(name):
     model = checkpoints.load(name)
     assert torch.equal(before, torch.get_rng_state())
     assert not model.training
-    assert all(p.dtype == torch.float32 and not p.is_meta for p in model.parameters())
-    assert model.sample(2, generator=torch.Generator().manual_seed(0)).shape == (2, 784)
+    assert all(p.dtype == torch.float32 for p in model.parameters())
 
 
 def test_more_latent_dimensions_explain_the_digits_better():

@@ -5,10 +5,11 @@ import signal
 import pytest
 import torch
 
-from gencourse import checkpoints, recipes
+from gencourse import checkpoints
 from gencourse.cli import main
 from gencourse.data import MNIST, mnist
 from gencourse.families.vae import VAE
+from gencourse.recipes import vae as recipe
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +18,7 @@ def small_mnist(monkeypatch):
         data, n = mnist(split), {"train": 600, "test": 100}[split]
         return MNIST(data.images[:n], data.labels[:n])
 
-    monkeypatch.setattr(recipes, "mnist", few)
+    monkeypatch.setattr(recipe, "mnist", few)
 
 
 def train(folder, *more):

@@ -15,14 +15,13 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as bytes_from_tensors
 
 from gencourse.checkpoints.architectures import ARCHITECTURES
-from gencourse.families.vae import VAE
 
 __all__ = ["card", "load", "save"]
 
 SHIPPED = Path(__file__).parent
 
 
-def load(name: str, directory: Path = SHIPPED) -> VAE:
+def load(name: str, directory: Path = SHIPPED) -> Any:
     """The trained model `name`, in float32 and in evaluation mode.
 
     Raises `ValueError` for a name that does not exist and `RuntimeError` when the weights are
@@ -43,8 +42,11 @@ def load(name: str, directory: Path = SHIPPED) -> VAE:
             f"{digest} ({len(content):,} bytes at {path}). A download or a copy was probably cut "
             "short, or the weights and the card come from different runs; install gencourse again."
         )
-    weights = {key: value.float() for key, value in tensors_from_bytes(content).items()}
-    with torch.device("meta"):  # shapes only: no initial weights, no draw from the global generator
+    weights = {
+        key: value.float() if value.is_floating_point() else value
+        for key, value in tensors_from_bytes(content).items()
+    }
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn, and thrown away
         model = ARCHITECTURES[name]()
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in weights.items()}
@@ -55,7 +57,7 @@ def load(name: str, directory: Path = SHIPPED) -> VAE:
             f"builds for {name!r}. First difference: {key}, expected {wanted.get(key, 'nothing')}, "
             f"got {found.get(key, 'nothing')}. The weights are older or newer than this gencourse."
         )
-    model.load_state_dict(weights, assign=True)
+    model.load_state_dict(weights)
     return model.eval()
 
 
@@ -73,13 +75,16 @@ def card(name: str, directory: Path = SHIPPED) -> dict[str, Any]:
     return content
 
 
-def save(name: str, model: VAE, details: dict[str, Any], directory: Path) -> None:
+def save(name: str, model: torch.nn.Module, details: dict[str, Any], directory: Path) -> None:
     """Write NAME.safetensors, in float16, and NAME.json, the `details` with the weights' digest.
 
     Both are written aside and renamed, weights first: a card never describes weights to come.
     """
     content = bytes_from_tensors(
-        {key: value.to(torch.float16).contiguous() for key, value in model.state_dict().items()}
+        {
+            key: (value.half() if value.is_floating_point() else value).contiguous()
+            for key, value in model.state_dict().items()
+        }
     )
     weights = {
         "dtype": "float16",
