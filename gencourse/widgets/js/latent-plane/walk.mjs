@@ -2,6 +2,7 @@
 
 import { drawImages } from "../lib/canvas.mjs";
 import { button, choice, format, h, setAll, slider, svg } from "../lib/dom.mjs";
+import { at } from "../lib/plane.mjs";
 import { SIDE } from "../lib/ink.mjs";
 
 const TITLE = "Walk between two digits";
@@ -33,7 +34,7 @@ export function walkBetween({ frame, model, codes, plane }) {
     if (laid === walk.join()) return;
     laid = walk.join();
     [start, end] = walk.map((digit) => model.encode(codes.example(digit)).mean);
-    const places = [start, end].map(plane.at);
+    const places = [start, end].map(at);
     const [{ x: x1, y: y1 }, { x: x2, y: y2 }] = places;
     setAll(line, { x1, y1, x2, y2 });
     stops.forEach((stop, i) => {
