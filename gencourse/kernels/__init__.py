@@ -43,6 +43,8 @@ Beside the folders stand `dispatch.py`, the one place that chooses between imple
 Importing this package imports neither Triton nor CUDA.
 """
 
+from gencourse.kernels.affine_coupling import affine_coupling
+from gencourse.kernels.rational_quadratic_spline import rational_quadratic_spline
 from gencourse.kernels.reparameterize_kl import reparameterize_kl
 
-__all__ = ["reparameterize_kl"]
+__all__ = ["affine_coupling", "rational_quadratic_spline", "reparameterize_kl"]
