@@ -44,7 +44,13 @@ Importing this package imports neither Triton nor CUDA.
 """
 
 from gencourse.kernels.affine_coupling import affine_coupling
+from gencourse.kernels.logistic_mixture_nll import logistic_mixture_nll
 from gencourse.kernels.rational_quadratic_spline import rational_quadratic_spline
 from gencourse.kernels.reparameterize_kl import reparameterize_kl
 
-__all__ = ["affine_coupling", "rational_quadratic_spline", "reparameterize_kl"]
+__all__ = [
+    "affine_coupling",
+    "logistic_mixture_nll",
+    "rational_quadratic_spline",
+    "reparameterize_kl",
+]

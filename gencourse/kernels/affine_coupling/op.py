@@ -55,7 +55,7 @@ def affine_coupling(
     function = reference.affine_coupling
     if chosen == "compile":
         function = dispatch.compiled(function)
-    return function(x, log_scale, shift, inverse=inverse)
+    return function(x, log_scale, shift, inverse)
 
 
 def _check(x: Tensor, log_scale: Tensor, shift: Tensor) -> None:
