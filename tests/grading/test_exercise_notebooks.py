@@ -1,6 +1,10 @@
-"""The exercise on chapter 2: notebook and questions agree, and the solutions are solutions."""
+"""Every exercise: notebook and questions agree, and the solutions are solutions.
+
+The tests run over all exercises, so a new one is tested by being listed.
+"""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import jupytext
@@ -10,25 +14,49 @@ import pytest
 from gencourse.grading import check
 from gencourse.grading.marking import UNMARKED
 from gencourse.grading.question import ChoiceQuestion, FunctionQuestion, WrittenQuestion
-from gencourse.grading.questions import assignment
+from gencourse.grading.questions import MODULES, assignment
 from gencourse.grading.strip import WRITTEN_STUB, learner_notebook
 
 ROOT = Path(__file__).parents[2]
-ASSIGNMENT = assignment("02-vae")
-CODE = [q for q in ASSIGNMENT.questions if not isinstance(q, WrittenQuestion)]
-by_name = pytest.mark.parametrize("question", ASSIGNMENT.questions, ids=lambda q: q.name)
-with_code = pytest.mark.parametrize("question", CODE, ids=lambda q: q.name)
 
 
-@pytest.fixture(scope="module")
-def solution():
-    notebook = jupytext.read(ROOT / "solutions" / "02-vae.md", fmt="md:myst")
+def questions(*kinds):
+    """One test for each question of these kinds, in every exercise."""
+    return pytest.mark.parametrize(
+        ("name", "question"),
+        [
+            pytest.param(name, question, id=f"{name}: {question.name}")
+            for name in MODULES
+            for question in assignment(name).questions
+            if isinstance(question, kinds)
+        ],
+    )
+
+
+by_name = questions(ChoiceQuestion, FunctionQuestion, WrittenQuestion)
+with_code = questions(ChoiceQuestion, FunctionQuestion)
+each_exercise = pytest.mark.parametrize("name", MODULES)
+
+
+@cache
+def solution_of(name):
+    notebook = jupytext.read(ROOT / "solutions" / f"{name}.md", fmt="md:myst")
     return nbformat.from_dict(notebook)
 
 
-@pytest.fixture(scope="module")
-def exercise(solution):
-    return learner_notebook(solution)
+@pytest.fixture
+def solution(name):
+    return solution_of(name)
+
+
+@cache
+def exercise_of(name):
+    return learner_notebook(solution_of(name))
+
+
+@pytest.fixture
+def exercise(name):
+    return exercise_of(name)
 
 
 def cell_of(notebook, name):
@@ -40,7 +68,7 @@ def answer_in(notebook, question):
     """What the cell of an answer defines, run after the cells of the notebook that import names."""
     names = {}
     for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source.startswith(("import", "from torch")):
+        if cell.cell_type == "code" and cell.source.startswith(("import", "from")):
             exec(cell.source, names)
     exec(cell_of(notebook, question.name).source, names)
     return names[question.function if isinstance(question, FunctionQuestion) else question.variable]
@@ -83,25 +111,28 @@ def test_no_line_of_a_solution_is_left_in_the_exercise(solution, exercise, quest
         assert set(answer_in(exercise, question)) == set(question.key)
 
 
-def test_the_written_answer_is_left_to_the_learner(exercise):
-    assert cell_of(exercise, "sign-off").source == WRITTEN_STUB
+@questions(WrittenQuestion)
+def test_the_written_answer_is_left_to_the_learner(exercise, question):
+    assert cell_of(exercise, question.name).source == WRITTEN_STUB
 
 
+@each_exercise
 def test_what_is_for_the_instructor_is_not_in_the_exercise(solution, exercise):
     assert any("For the instructor" in cell.source for cell in solution.cells)
     assert not any("For the instructor" in cell.source for cell in exercise.cells)
 
 
-def test_points_and_names_are_those_of_the_questions(solution):
+@each_exercise
+def test_points_and_names_are_those_of_the_questions(solution, name):
     metadata = [c.metadata["nbgrader"] for c in solution.cells if "nbgrader" in c.metadata]
     points = {m["grade_id"]: m["points"] for m in metadata if m["grade"]}
     assert points == {
         q.name if isinstance(q, WrittenQuestion) else f"{q.name}-check": q.points
-        for q in ASSIGNMENT.questions
+        for q in assignment(name).questions
     }
     assert sum(points.values()) == 100
     answers = [m["grade_id"] for m in metadata if m["solution"]]
-    assert answers == [q.name for q in ASSIGNMENT.questions]
+    assert answers == [q.name for q in assignment(name).questions]
     for m in metadata:
         assert m["schema_version"] == 3
         assert m["locked"] is not m["solution"]
@@ -128,24 +159,21 @@ def test_a_question_states_its_time_and_its_points_and_has_two_hints(solution, q
     assert re.search(row, overview)
 
 
+@each_exercise
 def test_the_minutes_add_up(solution):
     text = "\n".join(cell.source for cell in solution.cells)
     each = map(int, re.findall(r"About (\d+) minutes", text))
     assert f":minutes: {sum(each)}" in text
 
 
-@pytest.mark.parametrize(
-    "question", [q for q in CODE if isinstance(q, FunctionQuestion)], ids=lambda q: q.name
-)
+@questions(FunctionQuestion)
 def test_a_coding_question_draws_a_picture_once_the_function_runs(solution, question):
     pictures = [c for c in section_of(solution, question) if f'runs("{question.name}"' in c.source]
     assert len(pictures) == 1
     assert UNMARKED in pictures[0].metadata["tags"]
 
 
-@pytest.mark.parametrize(
-    "question", [q for q in CODE if isinstance(q, ChoiceQuestion)], ids=lambda q: q.name
-)
+@questions(ChoiceQuestion)
 def test_every_item_and_option_is_explained(solution, question):
     text = "\n".join(c.source for c in section_of(solution, question) if c.cell_type == "markdown")
     for item in question.key:
@@ -154,13 +182,14 @@ def test_every_item_and_option_is_explained(solution, question):
             assert f'`"{option}"`' in text or f"- **{option}** " in text
 
 
-def test_the_rubric_in_the_notebook_is_that_of_the_question(solution):
-    (question,) = [q for q in ASSIGNMENT.questions if isinstance(q, WrittenQuestion)]
+@questions(WrittenQuestion)
+def test_the_rubric_in_the_notebook_is_that_of_the_question(solution, question):
     text = "\n".join(cell.source for cell in section_of(solution, question))
     shown = [int(points) for points in re.findall(r"^\| (\d+) \| ", text, re.MULTILINE)]
     assert shown == [points for points, _ in question.rubric]
 
 
-def test_the_sample_paragraph_keeps_to_its_length(solution):
-    words = cell_of(solution, "sign-off").source.split()
+@questions(WrittenQuestion)
+def test_the_sample_paragraph_keeps_to_its_length(solution, question):
+    words = cell_of(solution, question.name).source.split()
     assert 150 <= len(words) <= 250
