@@ -7,10 +7,18 @@ checkpoint's weights mean is written here and nowhere else.
 from collections.abc import Callable
 from typing import Any
 
-from gencourse.families.vae import VAE, BernoulliDecoder, Encoder
-from gencourse.nn import MLP, ConvDecoder, ConvEncoder
+import torch
 
-__all__ = ["ARCHITECTURES", "vae", "vae_2d"]
+from gencourse.evaluation.features import FeatureNetwork
+from gencourse.families.autoregressive import PixelCNN
+from gencourse.families.flow import Dequantized, Flow, StandardNormal, Uniform
+from gencourse.families.vae import VAE, BernoulliDecoder, Encoder
+from gencourse.nn import MLP, ConvDecoder, ConvEncoder, GatedCausalConv
+from gencourse.nn.masked import MaskedMLP
+from gencourse.nn.multiscale import GreySpline, MultiScale, Scale
+from gencourse.nn.transforms import Affine, Autoregressive, Coupling, Sequence
+
+__all__ = ["ARCHITECTURES", "flow", "flow_2d", "pixelcnn", "vae", "vae_2d"]
 
 
 def vae_2d() -> VAE:
@@ -27,4 +35,40 @@ def vae() -> VAE:
     return VAE(encoder, decoder, data_dim=784, latent_dim=20)
 
 
-ARCHITECTURES: dict[str, Callable[[], Any]] = {"vae-2d": vae_2d, "vae": vae}
+def pixelcnn() -> PixelCNN:
+    """A gated PixelCNN over 14 × 14 cells of 2 × 2 pixels, five layers of 48 channels."""
+    network = GatedCausalConv(4, 48, out_channels=16, size=(14, 14), dilations=(1, 2, 1, 2, 1))
+    return PixelCNN(network, block=2, bfloat16=True)
+
+
+def flow() -> Dequantized:
+    """Two scales of spline couplings, 28 × 28 to 7 × 7, and an autoregressive layer at the top."""
+    curve = GreySpline()
+    top = Autoregressive(MaskedMLP(7 * 7, (256, 256), curve.size), curve)
+    scales = [Scale(side=14, hidden=32, blocks=2), Scale(side=7, hidden=48, blocks=2)]
+    base = Uniform(28 * 28, curve.low, curve.high)
+    return Dequantized(Flow(MultiScale(scales, top), base))
+
+
+def flow_2d() -> Flow:
+    """Six affine couplings of the plane that keep the first and the second coordinate in turn.
+
+    Layer k is `flow.transform.transforms[k]`; its network takes the kept coordinate, (B, 1), to
+    a and b, (B, 2), and the other coordinate u becomes u exp(3 tanh(a / 3)) + b. Layer 0 is the one
+    next to the data: forward, from data to noise, the layers are applied in this order.
+    """
+    first = torch.tensor([True, False])
+    layers = [
+        Coupling(first if k % 2 == 0 else ~first, MLP(1, 16, 16, 2), Affine()) for k in range(6)
+    ]
+    return Flow(Sequence(layers), StandardNormal(2))
+
+
+ARCHITECTURES: dict[str, Callable[[], Any]] = {
+    "features": FeatureNetwork,
+    "pixelcnn": pixelcnn,
+    "vae-2d": vae_2d,
+    "flow": flow,
+    "flow-2d": flow_2d,
+    "vae": vae,
+}

@@ -16,13 +16,18 @@ import torch
 
 from gencourse import checkpoints
 from gencourse.checkpoints.architectures import ARCHITECTURES
-from gencourse.recipes import vae
+from gencourse.recipes import autoregressive, features, flow, vae
 from gencourse.recipes.recipe import Recipe
 from gencourse.training import History, Interrupted, fit
 
 __all__ = ["RECIPES", "Recipe", "configure", "run"]
 
-RECIPES: dict[str, Recipe] = {**vae.RECIPES}
+RECIPES: dict[str, Recipe] = {
+    **autoregressive.RECIPES,
+    **features.RECIPES,
+    **flow.RECIPES,
+    **vae.RECIPES,
+}
 """Every checkpoint that the course ships, by name."""
 
 
