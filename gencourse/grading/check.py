@@ -25,6 +25,7 @@ from gencourse.grading.question import (
     Failure,
     FunctionQuestion,
     WrittenQuestion,
+    call_directly,
     copied,
     expected,
     judge,
@@ -230,11 +231,15 @@ def shapes(value: Value | Failure) -> object:
 def described_inputs(question: FunctionQuestion, arguments: Arguments) -> str:
     """The arguments by name: their numbers if they are few, else their shapes."""
     few = sum(value.numel() for value in arguments if isinstance(value, Tensor)) <= SHOWN
+    if question.call is call_directly:
+        names = list(signature(question.reference).parameters)
+    else:
+        _, *names = signature(question.call).parameters
     return "\n".join(
         f"{name} {shape(value)}"
         if isinstance(value, Tensor) and not few
         else f"{name} = {value.tolist() if isinstance(value, Tensor) else value!r}"
-        for name, value in zip(signature(question.reference).parameters, arguments, strict=True)
+        for name, value in zip(names, arguments, strict=True)
     )
 
 

@@ -14,7 +14,10 @@ __all__ = ["MODULES", "PAGES", "assignment", "find"]
 PAGES = {1: "01-map", 2: "02-vae"}
 
 # The exercise's name, which is also the chapter's, and the module with its questions.
-MODULES = {"02-vae": "gencourse.grading.questions.vae"}
+MODULES = {
+    "01-map": "gencourse.grading.questions.taxonomy",
+    "02-vae": "gencourse.grading.questions.vae",
+}
 
 
 @cache
