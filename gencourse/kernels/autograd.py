@@ -27,7 +27,9 @@ def fuse(
     """Make one differentiable function of a forward operator and its written-out gradients.
 
     Args:
-        operator: The custom operator. Its arguments are the tensors, then the options.
+        operator: The custom operator, as `torch.ops` knows it: `torch.compile` cannot follow the
+            object that `custom_op` returns into a closure. Its arguments are the tensors, then the
+            options.
         reference: The same in plain PyTorch, for transforms. The same arguments.
         gradients: The vector-Jacobian product. It is called with a tuple that says which of the
             tensors need a gradient, the derivatives of the loss with respect to each result, the
@@ -59,6 +61,11 @@ def fuse(
     def fused(*inputs: Any) -> Any:
         if dispatch.under_transform():
             return reference(*inputs)
+        # Where nothing asks for a derivative, torch.compile would hand a context to a forward that
+        # takes any number of arguments.
+        tensors = (argument for argument in inputs if isinstance(argument, Tensor))
+        if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
+            return operator(*inputs)
         return Fused.apply(*inputs)  # type: ignore[no-untyped-call]
 
     return fused

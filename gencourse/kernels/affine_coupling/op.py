@@ -1,13 +1,15 @@
-"""The public operation: what it accepts and which implementation runs."""
+"""The public operation: what it accepts, which implementation runs, and its two operators."""
 
+import torch
 from torch import Tensor
 
 from gencourse.kernels import dispatch
 from gencourse.kernels.affine_coupling import reference
+from gencourse.kernels.autograd import differentiated_again, fuse
 from gencourse.kernels.checks import check_tensors
 from gencourse.kernels.dispatch import Implementation
 
-__all__ = ["affine_coupling"]
+__all__ = ["affine_coupling", "fused"]
 
 
 def affine_coupling(
@@ -53,9 +55,91 @@ def affine_coupling(
     _check(x, log_scale, shift)
     chosen = dispatch.choose(impl, x.device)
     function = reference.affine_coupling
-    if chosen == "compile":
+    if chosen == "triton":
+        function = fused
+    elif chosen == "compile":
         function = dispatch.compiled(function)
     return function(x, log_scale, shift, inverse)
+
+
+@torch.library.custom_op("gencourse::affine_coupling", mutates_args=())
+def _forward(x: Tensor, log_scale: Tensor, shift: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
+    y, log_det = reference.affine_coupling(x, log_scale, shift, inverse)
+    return y.contiguous(), log_det.contiguous()
+
+
+@_forward.register_fake
+def _(x: Tensor, log_scale: Tensor, shift: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
+    precise = torch.promote_types(x.dtype, torch.float32)
+    return x.new_empty(x.shape), x.new_empty(x.shape[:-1], dtype=precise)
+
+
+@_forward.register_kernel(dispatch.TRITON_DEVICES)
+def _(x: Tensor, log_scale: Tensor, shift: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
+    from gencourse.kernels.affine_coupling import triton
+
+    return triton.forward(x, log_scale, shift, inverse)
+
+
+@torch.library.custom_op("gencourse::affine_coupling_backward", mutates_args=())
+def _backward(
+    grad_y: Tensor,
+    grad_log_det: Tensor,
+    x: Tensor,
+    log_scale: Tensor,
+    shift: Tensor,
+    inverse: bool,
+) -> tuple[Tensor, Tensor]:
+    grad_x, grad_log_scale, _ = reference.gradients(
+        grad_y, grad_log_det, x, log_scale, shift, inverse
+    )
+    return grad_x.contiguous(), grad_log_scale.contiguous()
+
+
+@_backward.register_fake
+def _(
+    grad_y: Tensor,
+    grad_log_det: Tensor,
+    x: Tensor,
+    log_scale: Tensor,
+    shift: Tensor,
+    inverse: bool,
+) -> tuple[Tensor, Tensor]:
+    return x.new_empty(x.shape), log_scale.new_empty(log_scale.shape)
+
+
+@_backward.register_kernel(dispatch.TRITON_DEVICES)
+def _(
+    grad_y: Tensor,
+    grad_log_det: Tensor,
+    x: Tensor,
+    log_scale: Tensor,
+    shift: Tensor,
+    inverse: bool,
+) -> tuple[Tensor, Tensor]:
+    from gencourse.kernels.affine_coupling import triton
+
+    return triton.backward(grad_y, grad_log_det, x, log_scale, shift, inverse)
+
+
+def _gradients(
+    needs: tuple[bool, ...],
+    grad_y: Tensor,
+    grad_log_det: Tensor,
+    x: Tensor,
+    log_scale: Tensor,
+    shift: Tensor,
+    inverse: bool,
+) -> tuple[Tensor, ...]:
+    arguments = (grad_y, grad_log_det, x, log_scale, shift, inverse)
+    if differentiated_again():
+        return reference.gradients(*arguments)
+    grad_x, grad_log_scale = _backward(*arguments)
+    # The shift's gradient is at hand already, or one sign away; no kernel writes it out.
+    return grad_x, grad_log_scale, -grad_x if inverse else grad_y
+
+
+fused = fuse(torch.ops.gencourse.affine_coupling, reference.affine_coupling, _gradients)
 
 
 def _check(x: Tensor, log_scale: Tensor, shift: Tensor) -> None:

@@ -53,7 +53,7 @@ def level_log_prob(x: Tensor, means: Tensor, log_scales: Tensor, levels: int = 2
         Log-probabilities in nats, with shape (..., M).
     """
     x, half_width = x.unsqueeze(-1), 1 / (levels - 1)
-    from_mean = 2 * half_width * x - 1 - means
+    from_mean = (2 * x - (levels - 1)) * half_width - means
     inverse_scales = torch.exp(-log_scales)
     below = F.logsigmoid((from_mean + half_width) * inverse_scales)
     above = F.logsigmoid((half_width - from_mean) * inverse_scales)
@@ -126,7 +126,7 @@ def gradients(
     weight = weight * (logits + log_probs).softmax(-1)
 
     x, half_width = x.unsqueeze(-1), 1 / (levels - 1)
-    from_mean = 2 * half_width * x - 1 - means
+    from_mean = (2 * x - (levels - 1)) * half_width - means
     inverse_scales = torch.exp(-log_scales)
     b, a = (from_mean + half_width) * inverse_scales, (from_mean - half_width) * inverse_scales
     delta = 2 * half_width * inverse_scales

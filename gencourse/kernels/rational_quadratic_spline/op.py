@@ -1,15 +1,18 @@
-"""The public operation: what it accepts and which implementation runs."""
+"""The public operation: what it accepts, which implementation runs, and its two operators."""
 
 import math
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from gencourse.kernels import dispatch
+from gencourse.kernels.autograd import differentiated_again, fuse
 from gencourse.kernels.checks import check_tensors
 from gencourse.kernels.dispatch import Implementation
 from gencourse.kernels.rational_quadratic_spline import reference
 
-__all__ = ["rational_quadratic_spline"]
+__all__ = ["fused", "rational_quadratic_spline"]
 
 
 def rational_quadratic_spline(
@@ -66,9 +69,98 @@ def rational_quadratic_spline(
     _check(x, widths, heights, derivatives, bound)
     chosen = dispatch.choose(impl, x.device)
     function = reference.rational_quadratic_spline
-    if chosen == "compile":
+    if chosen == "triton":
+        function = fused
+    elif chosen == "compile":
         function = dispatch.compiled(function)
-    return function(x, widths, heights, derivatives, inverse=inverse, bound=bound)
+    return function(x, widths, heights, derivatives, inverse, float(bound))
+
+
+@torch.library.custom_op("gencourse::rational_quadratic_spline", mutates_args=())
+def _forward(
+    x: Tensor, widths: Tensor, heights: Tensor, derivatives: Tensor, inverse: bool, bound: float
+) -> tuple[Tensor, Tensor]:
+    y, log_det = reference.rational_quadratic_spline(
+        x, widths, heights, derivatives, inverse, bound
+    )
+    return y.contiguous(), log_det.contiguous()
+
+
+@_forward.register_fake
+def _(
+    x: Tensor, widths: Tensor, heights: Tensor, derivatives: Tensor, inverse: bool, bound: float
+) -> tuple[Tensor, Tensor]:
+    precise = torch.promote_types(x.dtype, torch.float32)
+    return x.new_empty(x.shape), x.new_empty(x.shape[:-1], dtype=precise)
+
+
+@_forward.register_kernel(dispatch.TRITON_DEVICES)
+def _(
+    x: Tensor, widths: Tensor, heights: Tensor, derivatives: Tensor, inverse: bool, bound: float
+) -> tuple[Tensor, Tensor]:
+    from gencourse.kernels.rational_quadratic_spline import triton
+
+    return triton.forward(x, widths, heights, derivatives, inverse, bound)
+
+
+@torch.library.custom_op("gencourse::rational_quadratic_spline_backward", mutates_args=())
+def _backward(
+    grad_y: Tensor,
+    grad_log_det: Tensor,
+    x: Tensor,
+    widths: Tensor,
+    heights: Tensor,
+    derivatives: Tensor,
+    inverse: bool,
+    bound: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    found = reference.gradients(
+        grad_y, grad_log_det, x, widths, heights, derivatives, inverse, bound
+    )
+    grad_x, grad_widths, grad_heights, grad_derivatives = (g.contiguous() for g in found)
+    return grad_x, grad_widths, grad_heights, grad_derivatives
+
+
+@_backward.register_fake
+def _(
+    grad_y: Tensor,
+    grad_log_det: Tensor,
+    x: Tensor,
+    widths: Tensor,
+    heights: Tensor,
+    derivatives: Tensor,
+    inverse: bool,
+    bound: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    shaped = (x, widths, heights, derivatives)
+    grad_x, grad_widths, grad_heights, grad_derivatives = (t.new_empty(t.shape) for t in shaped)
+    return grad_x, grad_widths, grad_heights, grad_derivatives
+
+
+@_backward.register_kernel(dispatch.TRITON_DEVICES)
+def _(
+    grad_y: Tensor,
+    grad_log_det: Tensor,
+    x: Tensor,
+    widths: Tensor,
+    heights: Tensor,
+    derivatives: Tensor,
+    inverse: bool,
+    bound: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    from gencourse.kernels.rational_quadratic_spline import triton
+
+    return triton.backward(grad_y, grad_log_det, x, widths, heights, derivatives, inverse, bound)
+
+
+def _gradients(needs: tuple[bool, ...], *arguments: Any) -> tuple[Tensor, ...]:
+    gradients = reference.gradients if differentiated_again() else _backward
+    return gradients(*arguments)
+
+
+fused = fuse(
+    torch.ops.gencourse.rational_quadratic_spline, reference.rational_quadratic_spline, _gradients
+)
 
 
 def _check(x: Tensor, widths: Tensor, heights: Tensor, derivatives: Tensor, bound: float) -> None:

@@ -49,13 +49,17 @@ __all__ = [
     "MIN_DERIVATIVE",
     "MIN_SHARE",
     "Bin",
-    "bin_at",
+    "bend",
+    "bin_gradients",
+    "find_bin",
+    "gradients",
     "knot_derivative",
     "knots",
     "log_slope",
     "position",
     "rational_quadratic_spline",
     "rise",
+    "share_gradients",
     "shares",
 ]
 
@@ -119,10 +123,10 @@ def knot_derivative(unnormalised: Tensor) -> Tensor:
     return MIN_DERIVATIVE + F.softplus(unnormalised + UNIT)
 
 
-def bin_at(
-    u: Tensor, widths: Tensor, heights: Tensor, derivatives: Tensor, *, inverse: bool = False
-) -> Bin:
-    """Find the bin of each number and read off its six parameters.
+def find_bin(
+    u: Tensor, widths: Tensor, heights: Tensor, derivatives: Tensor, inverse: bool
+) -> tuple[Tensor, Bin]:
+    """Find the bin of each number and read off its parameters.
 
     Args:
         u: Numbers in the unit interval, with shape (..., D): on the horizontal axis, or on the
@@ -131,26 +135,29 @@ def bin_at(
         heights: Unnormalised bin heights, with shape (..., D, K).
         derivatives: Unnormalised slopes at the inner knots, with shape (..., D, K - 1).
         inverse: Whether `u` lies on the vertical axis.
+
+    Returns:
+        The index of the bin, 0 to K - 1, with shape (..., D), and the bin.
     """
     horizontal, vertical = knots(widths), knots(heights)
     inner = (vertical if inverse else horizontal)[..., 1:-1]
-    index = (inner <= u.unsqueeze(-1)).sum(-1, keepdim=True)
+    index = (inner <= u.unsqueeze(-1)).sum(-1)
     # The slope at both ends is 1, for which the unnormalised value is 0.
     derivatives = F.pad(derivatives, (1, 1))
 
-    def pick(table: Tensor, index: Tensor) -> Tensor:
-        return table.gather(-1, index).squeeze(-1)
+    def at(table: Tensor, index: Tensor) -> Tensor:
+        return table.gather(-1, index.unsqueeze(-1)).squeeze(-1)
 
-    left, bottom = pick(horizontal, index), pick(vertical, index)
-    return Bin(
+    left, bottom = at(horizontal, index), at(vertical, index)
+    return index, Bin(
         left,
         # A difference of knots, and not the share itself: so no number of the bin is beyond its
         # end by a rounding, and the inverse never takes the root of a negative number.
-        pick(horizontal, index + 1) - left,
+        at(horizontal, index + 1) - left,
         bottom,
-        pick(vertical, index + 1) - bottom,
-        knot_derivative(pick(derivatives, index)),
-        knot_derivative(pick(derivatives, index + 1)),
+        at(vertical, index + 1) - bottom,
+        knot_derivative(at(derivatives, index)),
+        knot_derivative(at(derivatives, index + 1)),
     )
 
 
@@ -200,7 +207,6 @@ def rational_quadratic_spline(
     widths: Tensor,
     heights: Tensor,
     derivatives: Tensor,
-    *,
     inverse: bool = False,
     bound: float = 3.0,
 ) -> tuple[Tensor, Tensor]:
@@ -225,7 +231,7 @@ def rational_quadratic_spline(
     )
     outside = x_.abs() > bound
     u = (x_.clamp(-bound, bound) + bound) / (2 * bound)
-    bin = bin_at(u, widths, heights, derivatives, inverse=inverse)
+    _, bin = find_bin(u, widths, heights, derivatives, inverse)
     if inverse:
         theta = position((u - bin.bottom) / bin.height, bin)
         image, log_det = bin.left + bin.width * theta, -log_slope(theta, bin)
@@ -234,3 +240,155 @@ def rational_quadratic_spline(
         image, log_det = rise(theta, bin), log_slope(theta, bin)
     y = torch.where(outside, x_, 2 * bound * image - bound)
     return y.to(x.dtype), torch.where(outside, 0.0, log_det).sum(-1)
+
+
+def bend(theta: Tensor, bin: Bin) -> Tensor:
+    """The derivative of `log_slope` with respect to θ."""
+    phi, slope = 1 - theta, bin.height / bin.width
+    d0, d1 = bin.left_derivative, bin.right_derivative
+    denominator = slope * (theta.square() + phi.square()) + (d0 + d1) * theta * phi
+    numerator = d1 * theta.square() + 2 * slope * theta * phi + d0 * phi.square()
+    return (
+        2 * ((slope - d0) * phi + (d1 - slope) * theta) / numerator
+        - 2 * (d0 + d1 - 2 * slope) * (phi - theta) / denominator
+    )
+
+
+def bin_gradients(grad_rise: Tensor, grad_log_slope: Tensor, theta: Tensor, bin: Bin) -> Bin:
+    """The vector-Jacobian product of `rise` and `log_slope` with respect to the bin, u held fixed.
+
+    Args:
+        grad_rise: The derivative of the loss with respect to the curve's value, (..., D).
+        grad_log_slope: The derivative of the loss with respect to the log-slope, (..., D).
+        theta: The share θ of the bin's width, (u - left) / width, with shape (..., D).
+        bin: The bin.
+
+    Returns:
+        The derivative of the loss with respect to each of the bin's six parameters.
+    """
+    phi, slope = 1 - theta, bin.height / bin.width
+    d0, d1 = bin.left_derivative, bin.right_derivative
+    squares, product = theta.square() + phi.square(), theta * phi
+    # rise = bottom + height · part / denominator, exp(log_slope) = top · (slope / denominator)².
+    denominator = slope * squares + (d0 + d1) * product
+    part = slope * theta.square() + d0 * product
+    top = d1 * theta.square() + 2 * slope * product + d0 * phi.square()
+
+    by_rise = grad_rise * bin.height * product / denominator.square()
+    by_top, by_denominator = grad_log_slope / top, -2 * grad_log_slope / denominator
+    grad_d0 = (
+        by_rise * (slope * phi.square() + d1 * product)
+        + by_top * phi.square()
+        + by_denominator * product
+    )
+    grad_d1 = -by_rise * part + by_top * theta.square() + by_denominator * product
+    grad_slope = (
+        by_rise * (d1 * theta.square() - d0 * phi.square())
+        + 2 * by_top * product
+        + 2 * grad_log_slope / slope
+        + by_denominator * squares
+    )
+    # Where the bin moves or widens, θ moves against it.
+    grad_theta = grad_rise * bin.width * top * (slope / denominator).square()
+    grad_theta = grad_theta + grad_log_slope * bend(theta, bin)
+    return Bin(
+        left=-grad_theta / bin.width,
+        width=-(grad_theta * theta + grad_slope * slope) / bin.width,
+        bottom=grad_rise,
+        height=grad_rise * part / denominator + grad_slope / bin.width,
+        left_derivative=grad_d0,
+        right_derivative=grad_d1,
+    )
+
+
+def share_gradients(
+    grad_start: Tensor, grad_size: Tensor, index: Tensor, unnormalised: Tensor
+) -> Tensor:
+    """From a bin's start and size on one axis back to the K unnormalised numbers.
+
+    A bin starts where the shares before it end, so its start pulls at all of these, its size at its
+    own share. Through the softmax each pulls against the mean of all.
+
+    Args:
+        grad_start: The derivative of the loss with respect to the bin's start, (..., D).
+        grad_size: The derivative of the loss with respect to the bin's size, (..., D).
+        index: The index of the bin, with shape (..., D).
+        unnormalised: The numbers that were made into shares, with shape (..., D, K).
+    """
+    bins = unnormalised.shape[-1]
+    k, index = torch.arange(bins, device=index.device), index.unsqueeze(-1)
+    grad_shares = torch.where(k < index, grad_start.unsqueeze(-1), 0.0)
+    grad_shares = torch.where(k == index, grad_size.unsqueeze(-1), grad_shares)
+    weights = unnormalised.softmax(-1)
+    mean = (weights * grad_shares).sum(-1, keepdim=True)
+    return (1 - bins * MIN_SHARE) * weights * (grad_shares - mean)
+
+
+def gradients(
+    grad_y: Tensor,
+    grad_log_det: Tensor,
+    x: Tensor,
+    widths: Tensor,
+    heights: Tensor,
+    derivatives: Tensor,
+    inverse: bool = False,
+    bound: float = 3.0,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    r"""The vector-Jacobian product of `rational_quadratic_spline`, written out.
+
+    The inverse needs no formulas of its own. Where $F(u; p) = v$ holds, with slope $F' = e^{L}$,
+    and u is moved by v and by the parameters p,
+
+    $$ du = \frac{dv - \partial_p F\, dp}{F'}; $$
+
+    so with $\lambda$ the derivative of the loss with respect to the forward map's log-slope L, and
+    $\bar v = (\bar u + \lambda\, \partial_u L) / F'$, the parameters see what they would see in the
+    forward map if the derivative with respect to its value were $-\bar v$.
+
+    Args:
+        grad_y: The derivative of the loss with respect to the transformed numbers, (..., D).
+        grad_log_det: The derivative of the loss with respect to the log-determinant, (...).
+        x: The numbers that were transformed, with shape (..., D).
+        widths: Unnormalised bin widths, with shape (..., D, K).
+        heights: Unnormalised bin heights, with shape (..., D, K).
+        derivatives: Unnormalised slopes at the inner knots, with shape (..., D, K - 1).
+        inverse: Whether the map went from y to x.
+        bound: The half-width B of the interval.
+
+    Returns:
+        The derivatives of the loss with respect to `x`, `widths`, `heights` and `derivatives`.
+    """
+    precise, dtype = grad_log_det.dtype, x.dtype
+    x, widths, heights, derivatives, grad_y = (
+        tensor.to(precise) for tensor in (x, widths, heights, derivatives, grad_y)
+    )
+    outside = x.abs() > bound
+    u = (x.clamp(-bound, bound) + bound) / (2 * bound)
+    index, bin = find_bin(u, widths, heights, derivatives, inverse)
+    # The image is 2B · rise - B, and u = (x + B) / 2B: the factors cancel in the gradient of x.
+    grad_image = torch.where(outside, 0.0, 2 * bound * grad_y)
+    grad_log_slope = torch.where(outside, 0.0, grad_log_det.unsqueeze(-1))
+    if inverse:
+        theta = position((u - bin.bottom) / bin.height, bin)
+        grad_log_slope = -grad_log_slope
+        pull = grad_image + grad_log_slope * bend(theta, bin) / bin.width
+        grad_u = pull / torch.exp(log_slope(theta, bin))
+        grad_bin = bin_gradients(-grad_u, grad_log_slope, theta, bin)
+    else:
+        theta = (u - bin.left) / bin.width
+        grad_bin = bin_gradients(grad_image, grad_log_slope, theta, bin)
+        grad_u = -grad_bin.left
+
+    k, column = torch.arange(derivatives.shape[-1], device=x.device), index.unsqueeze(-1)
+    grad_derivatives = torch.where(k == column - 1, grad_bin.left_derivative.unsqueeze(-1), 0.0)
+    grad_derivatives = torch.where(
+        k == column, grad_bin.right_derivative.unsqueeze(-1), grad_derivatives
+    )
+    found = (
+        torch.where(outside, grad_y, grad_u / (2 * bound)),
+        share_gradients(grad_bin.left, grad_bin.width, index, widths),
+        share_gradients(grad_bin.bottom, grad_bin.height, index, heights),
+        grad_derivatives * torch.sigmoid(derivatives + UNIT),
+    )
+    grad_x, grad_widths, grad_heights, grad_derivatives = (g.to(dtype) for g in found)
+    return grad_x, grad_widths, grad_heights, grad_derivatives

@@ -1,30 +1,15 @@
-"""The public operation: what it accepts, which implementation runs, and how it is differentiated.
-
-Three layers, each of which the one above cannot do without:
-
-1. `reparameterize_kl` checks its arguments and chooses.
-2. `fused` gives the kernel its derivatives through a `torch.autograd.Function`, and steps aside
-   for the reference where a kernel cannot follow: under `torch.func` transforms, in forward mode,
-   and in a backward pass that will itself be differentiated.
-3. Two custom operators, one for each kernel, with no derivative of their own, are what
-   `torch.compile` sees: a name, the shapes of the results, and nothing to trace into.
-
-The tempting shorter way, `torch.library.register_autograd` on the first operator, answers
-`torch.func.jvp` with zeros and says nothing.
-"""
-
-from typing import Any
+"""The public operation: what it accepts, which implementation runs, and its two operators."""
 
 import torch
 from torch import Tensor
 
 from gencourse.kernels import dispatch
+from gencourse.kernels.autograd import differentiated_again, fuse
+from gencourse.kernels.checks import check_tensors
 from gencourse.kernels.dispatch import Implementation
 from gencourse.kernels.reparameterize_kl import reference
 
 __all__ = ["fused", "reparameterize_kl"]
-
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def reparameterize_kl(
@@ -64,48 +49,12 @@ def reparameterize_kl(
     """
     _check(mean, log_var, noise)
     chosen = dispatch.choose(impl, mean.device)
-    if chosen == "triton":
-        return fused(mean, log_var, noise)
     function = reference.reparameterize_kl
-    if chosen == "compile":
+    if chosen == "triton":
+        function = fused
+    elif chosen == "compile":
         function = dispatch.compiled(function)
     return function(mean, log_var, noise)
-
-
-def fused(mean: Tensor, log_var: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """`reparameterize_kl` by the two operators below, for arguments that have been checked.
-
-    On a CPU the operators compute the reference, so that all that is said here about derivatives is
-    tested without a GPU.
-    """
-    if dispatch.under_transform():
-        return reference.reparameterize_kl(mean, log_var, noise)
-    z, kl = _Fused.apply(mean, log_var, noise)  # type: ignore[no-untyped-call]
-    return z, kl
-
-
-class _Fused(torch.autograd.Function):
-    @staticmethod
-    def forward(mean: Tensor, log_var: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z, kl = _forward(mean, log_var, noise)
-        return z, kl
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Any) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, grad_z: Tensor, grad_kl: Tensor) -> tuple[Tensor | None, ...]:
-        mean, log_var, noise = ctx.saved_tensors
-        # Grad mode is on in a backward pass only when its result is to be differentiated again
-        # (create_graph=True), which an operator without a derivative cannot do.
-        if torch.is_grad_enabled() or dispatch.under_transform():
-            grad_mean, grad_log_var = reference.gradients(grad_z, grad_kl, mean, log_var, noise)
-        else:
-            grad_mean, grad_log_var = _backward(grad_z, grad_kl, mean, log_var, noise)
-        # Hardly anybody asks for the noise's gradient, so no kernel writes it every time.
-        grad_noise = grad_z * torch.exp(log_var / 2) if ctx.needs_input_grad[2] else None
-        return grad_mean, grad_log_var, grad_noise
 
 
 @torch.library.custom_op("gencourse::reparameterize_kl", mutates_args=())
@@ -151,16 +100,31 @@ def _(
     return triton.backward(grad_z, grad_kl, mean, log_var, noise)
 
 
+def _gradients(
+    needs: tuple[bool, ...],
+    grad_z: Tensor,
+    grad_kl: Tensor,
+    mean: Tensor,
+    log_var: Tensor,
+    noise: Tensor,
+) -> tuple[Tensor | None, ...]:
+    gradients = reference.gradients if differentiated_again() else _backward
+    grad_mean, grad_log_var = gradients(grad_z, grad_kl, mean, log_var, noise)
+    # Hardly anybody asks for the noise's gradient, so no kernel writes it every time.
+    grad_noise = grad_z * torch.exp(log_var / 2) if needs[2] else None
+    return grad_mean, grad_log_var, grad_noise
+
+
+fused = fuse(torch.ops.gencourse.reparameterize_kl, reference.reparameterize_kl, _gradients)
+
+
 def _check(mean: Tensor, log_var: Tensor, noise: Tensor) -> None:
-    arguments = {"mean": mean, "log_var": log_var, "noise": noise}
-    for name, argument in arguments.items():
-        if not isinstance(argument, Tensor):
-            raise TypeError(f"{name} is a {type(argument).__name__}; expected a torch.Tensor.")
-        if argument.dtype not in DTYPES:
-            raise TypeError(
-                f"{name} has dtype {argument.dtype}; expected float16, bfloat16, float32 or "
-                f"float64. Did counts or pixel values get here? {name}.float() converts."
-            )
+    check_tensors(
+        {"mean": mean, "log_var": log_var, "noise": noise},
+        dtype_cause="Under autocast the encoder's output is a half type: draw the noise with "
+        "dtype=mean.dtype.",
+        device_cause="Noise from a CPU generator has to be moved: noise.to(mean.device).",
+    )
     if mean.ndim == 0:
         raise ValueError("mean has shape (); expected (..., d), with the latent dimensions last.")
     if not mean.shape == log_var.shape == noise.shape:
@@ -174,16 +138,4 @@ def _check(mean: Tensor, log_var: Tensor, noise: Tensor) -> None:
         raise ValueError(
             f"mean, log_var and noise must have one shape, nothing is broadcast; got "
             f"{tuple(mean.shape)}, {tuple(log_var.shape)} and {tuple(noise.shape)}. {cause}"
-        )
-    if not mean.dtype == log_var.dtype == noise.dtype:
-        raise TypeError(
-            f"mean, log_var and noise must have one dtype; got {mean.dtype}, {log_var.dtype} and "
-            f"{noise.dtype}. Under autocast the encoder's output is a half type: draw the noise "
-            "with dtype=mean.dtype."
-        )
-    if not mean.device == log_var.device == noise.device:
-        raise ValueError(
-            f"mean, log_var and noise must be on one device; got {mean.device}, {log_var.device} "
-            f"and {noise.device}. Noise from a CPU generator has to be moved: "
-            "noise.to(mean.device)."
         )
