@@ -12,13 +12,15 @@ import torch
 from gencourse.evaluation.features import FeatureNetwork
 from gencourse.families.autoregressive import PixelCNN
 from gencourse.families.flow import Dequantized, Flow, StandardNormal, Uniform
+from gencourse.families.gan import GAN
 from gencourse.families.vae import VAE, BernoulliDecoder, Encoder
 from gencourse.nn import MLP, ConvDecoder, ConvEncoder, GatedCausalConv
+from gencourse.nn.adversarial import ImageGenerator
 from gencourse.nn.masked import MaskedMLP
 from gencourse.nn.multiscale import GreySpline, MultiScale, Scale
 from gencourse.nn.transforms import Affine, Autoregressive, Coupling, Sequence
 
-__all__ = ["ARCHITECTURES", "flow", "flow_2d", "pixelcnn", "vae", "vae_2d"]
+__all__ = ["ARCHITECTURES", "flow", "flow_2d", "gan", "pixelcnn", "vae", "vae_2d"]
 
 
 def vae_2d() -> VAE:
@@ -64,8 +66,16 @@ def flow_2d() -> Flow:
     return Flow(Sequence(layers), StandardNormal(2))
 
 
+def gan() -> GAN:
+    """A small generator of grey digits in the manner of DCGAN, and a critic that R1 keeps gentle."""
+    generator = ImageGenerator(latent_dim=64, channels=(24, 32))
+    critic = ConvEncoder(channels=(16, 32), hidden=64, out=1)
+    return GAN(generator, critic, data_dim=784, latent_dim=64, r1_weight=0.1, support=(0.0, 1.0))
+
+
 ARCHITECTURES: dict[str, Callable[[], Any]] = {
     "features": FeatureNetwork,
+    "gan": gan,
     "pixelcnn": pixelcnn,
     "vae-2d": vae_2d,
     "flow": flow,

@@ -16,7 +16,7 @@ import torch
 
 from gencourse import checkpoints
 from gencourse.checkpoints.architectures import ARCHITECTURES
-from gencourse.recipes import autoregressive, features, flow, vae
+from gencourse.recipes import autoregressive, features, flow, gan, vae
 from gencourse.recipes.recipe import Recipe
 from gencourse.training import History, Interrupted, fit
 
@@ -26,6 +26,7 @@ RECIPES: dict[str, Recipe] = {
     **autoregressive.RECIPES,
     **features.RECIPES,
     **flow.RECIPES,
+    **gan.RECIPES,
     **vae.RECIPES,
 }
 """Every checkpoint that the course ships, by name."""
