@@ -45,13 +45,20 @@ Importing this package imports neither Triton nor CUDA.
 
 from gencourse.kernels.affine_coupling import affine_coupling
 from gencourse.kernels.logistic_mixture_nll import logistic_mixture_nll
-from gencourse.kernels.pairwise import count_within, kth_neighbour_distance, nearest, rbf_sum
+from gencourse.kernels.pairwise import (
+    count_within,
+    distance_sum,
+    kth_neighbour_distance,
+    nearest,
+    rbf_sum,
+)
 from gencourse.kernels.rational_quadratic_spline import rational_quadratic_spline
 from gencourse.kernels.reparameterize_kl import reparameterize_kl
 
 __all__ = [
     "affine_coupling",
     "count_within",
+    "distance_sum",
     "kth_neighbour_distance",
     "logistic_mixture_nll",
     "nearest",

@@ -1,29 +1,34 @@
 """The public operations: what they accept, which implementation runs, and the one derivative.
 
-`rbf_sum` is built as the fused operations beside it are: checks and a choice, then an autograd
-function, then one custom operator for each kernel. One thing differs. Autograd through the
-reference would keep every tile for the way back, N × M numbers after all, so on a CPU too the
-gradient is taken by `reference.gradients`, which makes each tile again. A gradient that is to be
-differentiated in turn does keep them.
+One thing differs from the fused operations beside it. Autograd through the reference of `rbf_sum`
+would keep every tile for the way back, N × M numbers after all; so on a CPU too its gradient is
+taken by `reference.gradients`, which makes each tile again. A gradient that is to be differentiated
+in turn does keep them.
 
-The other three answer with an index, a distance or a count by comparing; nothing flows back through
-them.
+The other four are measures and not losses; nothing flows back through them.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gencourse.kernels import dispatch
+from gencourse.kernels.autograd import differentiated_again, fuse
+from gencourse.kernels.checks import check_tensors
 from gencourse.kernels.dispatch import Implementation
 from gencourse.kernels.pairwise import reference
 
-__all__ = ["count_within", "fused_rbf_sum", "kth_neighbour_distance", "nearest", "rbf_sum"]
-
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+__all__ = [
+    "count_within",
+    "distance_sum",
+    "fused_rbf_sum",
+    "kth_neighbour_distance",
+    "nearest",
+    "rbf_sum",
+]
 
 
 def rbf_sum(
@@ -58,16 +63,39 @@ def rbf_sum(
     """
     _check_points(x, y)
     _check_bandwidths(bandwidths)
+    sigmas = [float(sigma) for sigma in bandwidths]
     chosen = dispatch.choose(impl, x.device)
-    if chosen == "triton":
-        return fused_rbf_sum(x, y, bandwidths)
+    function = reference.rbf_sum
     if chosen == "compile":
-        summed: Tensor = dispatch.compiled(reference.rbf_sum)(x, y, list(bandwidths))
-        return summed
-    wants_gradient = torch.is_grad_enabled() and (x.requires_grad or y.requires_grad)
-    if wants_gradient and not torch.compiler.is_compiling():
-        return fused_rbf_sum(x, y, bandwidths)
-    return reference.rbf_sum(x, y, bandwidths)
+        function = dispatch.compiled(function)
+    elif chosen == "triton" or (torch.is_grad_enabled() and (x.requires_grad or y.requires_grad)):
+        function = fused_rbf_sum
+    return function(x, y, sigmas)
+
+
+def distance_sum(x: Tensor, y: Tensor, *, impl: Implementation = "auto") -> Tensor:
+    r"""Add up the distances from every x to all of y.
+
+    $$ t_i = \sum_{j=1}^{M} \lVert x_i - y_j \rVert $$
+
+    Args:
+        x: N points, with shape (N, D).
+        y: M points, with shape (M, D).
+        impl: Which implementation runs; see `gencourse.kernels`.
+
+    Returns:
+        The sums, with shape (N,): float64 for float64 points, float32 for all others.
+
+    Raises:
+        TypeError: If the points are not floating-point tensors of one dtype.
+        ValueError: If shapes or devices do not fit, or if `impl` names no implementation.
+        RuntimeError: If `impl="triton"` cannot run on this device.
+
+    References:
+        Székely and Rizzo (2013), Energy Statistics: A Class of Statistics Based on Distances.
+    """
+    _check_points(x, y)
+    return _run(impl, _distance_sum, reference.distance_sum, x, y)
 
 
 def nearest(x: Tensor, y: Tensor, *, impl: Implementation = "auto") -> Tensor:
@@ -96,14 +124,7 @@ def nearest(x: Tensor, y: Tensor, *, impl: Implementation = "auto") -> Tensor:
     """
     _check_points(x, y)
     _check_some(y, 1, "there is no nearest of none")
-    chosen = dispatch.choose(impl, x.device)
-    function = {
-        "triton": _nearest,
-        "reference": reference.nearest,
-        "compile": dispatch.compiled(reference.nearest),
-    }[chosen]
-    found: Tensor = function(x, y)
-    return found
+    return _run(impl, _nearest, reference.nearest, x, y)
 
 
 def kth_neighbour_distance(
@@ -132,14 +153,7 @@ def kth_neighbour_distance(
     if k < 1:
         raise ValueError(f"k is {k}; neighbours are counted from 1, the nearest.")
     _check_some(y, k, f"so few have no neighbour number {k}")
-    chosen = dispatch.choose(impl, x.device)
-    function = {
-        "triton": _kth_neighbour_distance,
-        "reference": reference.kth_neighbour_distance,
-        "compile": dispatch.compiled(reference.kth_neighbour_distance),
-    }[chosen]
-    distances: Tensor = function(x, y, k)
-    return distances
+    return _run(impl, _kth_neighbour_distance, reference.kth_neighbour_distance, x, y, k)
 
 
 def count_within(x: Tensor, y: Tensor, radii: Tensor, *, impl: Implementation = "auto") -> Tensor:
@@ -163,55 +177,27 @@ def count_within(x: Tensor, y: Tensor, radii: Tensor, *, impl: Implementation = 
     """
     _check_points(x, y)
     _check_radii(radii, y)
-    chosen = dispatch.choose(impl, x.device)
-    function = {
-        "triton": _count_within,
-        "reference": reference.count_within,
-        "compile": dispatch.compiled(reference.count_within),
-    }[chosen]
-    counts: Tensor = function(x, y, radii)
-    return counts
+    return _run(impl, _count_within, reference.count_within, x, y, radii)
 
 
-def fused_rbf_sum(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:
-    """`rbf_sum` by the two operators below, for arguments that have been checked.
-
-    On a CPU the operators compute the reference, so that all that is said here about derivatives is
-    tested without a GPU.
-    """
-    bandwidths = [float(sigma) for sigma in bandwidths]
-    if dispatch.under_transform():
-        return reference.rbf_sum(x, y, bandwidths)
-    sums: Tensor = _RBFSum.apply(x, y, bandwidths)  # type: ignore[no-untyped-call]
-    return sums
-
-
-class _RBFSum(torch.autograd.Function):
-    @staticmethod
-    def forward(x: Tensor, y: Tensor, bandwidths: list[float]) -> Tensor:
-        sums: Tensor = _rbf_sum(x, y, bandwidths)
-        return sums
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, list[float]], output: Tensor) -> None:
-        x, y, ctx.bandwidths = inputs
-        ctx.save_for_backward(x, y)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, y = ctx.saved_tensors
-        # As in reparameterize_kl: grad mode is on only when this will be differentiated again.
-        if torch.is_grad_enabled() or dispatch.under_transform():
-            grad_x, grad_y = reference.gradients(grad, x, y, ctx.bandwidths)
-        else:
-            grad_x, grad_y = _rbf_sum_backward(grad, x, y, ctx.bandwidths)
-        return grad_x, grad_y, None
+def _run(
+    impl: Implementation,
+    operator: Callable[..., Tensor],
+    function: Callable[..., Tensor],
+    *arguments: Any,
+) -> Tensor:
+    """Answer by the operator or by plain PyTorch, which is also what a transform can follow."""
+    chosen = dispatch.choose(impl, arguments[0].device)
+    if chosen == "triton" and not dispatch.under_transform():
+        return operator(*arguments)
+    if chosen == "compile":
+        function = dispatch.compiled(function)
+    return function(*arguments)
 
 
 @torch.library.custom_op("gencourse::rbf_sum", mutates_args=())
 def _rbf_sum(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:
-    # Two arguments of an operator may not share memory with what it returns, but may with each
-    # other; yet each arrives as a tensor of its own.
+    # One tensor handed in twice arrives as two that share their memory.
     same = x.data_ptr() == y.data_ptr() and x.shape == y.shape and x.stride() == y.stride()
     return reference.rbf_sum(x, x if same else y, bandwidths)
 
@@ -245,6 +231,34 @@ def _(grad: Tensor, x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> tuple[
     from gencourse.kernels.pairwise import triton
 
     return triton.rbf_sum_backward(grad, x, y, bandwidths)
+
+
+def _gradients(
+    needs: tuple[bool, ...], grad: Tensor, x: Tensor, y: Tensor, bandwidths: list[float]
+) -> tuple[Tensor, Tensor]:
+    if differentiated_again():
+        return reference.gradients(grad, x, y, bandwidths)
+    return _rbf_sum_backward(grad, x, y, bandwidths)
+
+
+fused_rbf_sum = fuse(torch.ops.gencourse.rbf_sum, reference.rbf_sum, _gradients)
+
+
+@torch.library.custom_op("gencourse::distance_sum", mutates_args=())
+def _distance_sum(x: Tensor, y: Tensor) -> Tensor:
+    return reference.distance_sum(x, y)
+
+
+@_distance_sum.register_fake
+def _(x: Tensor, y: Tensor) -> Tensor:
+    return x.new_empty(x.shape[0], dtype=torch.promote_types(x.dtype, torch.float32))
+
+
+@_distance_sum.register_kernel(dispatch.TRITON_DEVICES)
+def _(x: Tensor, y: Tensor) -> Tensor:
+    from gencourse.kernels.pairwise import triton
+
+    return triton.distance_sum(x, y)
 
 
 @torch.library.custom_op("gencourse::nearest", mutates_args=())
@@ -299,17 +313,16 @@ def _(x: Tensor, y: Tensor, radii: Tensor) -> Tensor:
 
 
 def _check_points(x: Tensor, y: Tensor) -> None:
-    for name, points in {"x": x, "y": y}.items():
-        if not isinstance(points, Tensor):
-            raise TypeError(f"{name} is a {type(points).__name__}; expected a torch.Tensor.")
-        if points.dtype not in DTYPES:
-            raise TypeError(
-                f"{name} has dtype {points.dtype}; expected float16, bfloat16, float32 or float64. "
-                f"Bytes of an image become grey levels by {name} / 255."
-            )
-        if points.ndim != 2:
+    points = {"x": x, "y": y}
+    check_tensors(
+        points,
+        dtype_cause="Points from NumPy are float64: .float() converts.",
+        device_cause="Move one of them: y.to(x.device).",
+    )
+    for name, rows in points.items():
+        if rows.ndim != 2:
             raise ValueError(
-                f"{name} has shape {tuple(points.shape)}; expected points as rows, (N, D). Images "
+                f"{name} has shape {tuple(rows.shape)}; expected points as rows, (N, D). Images "
                 f"become rows by {name}.flatten(start_dim=1), single numbers by {name}[:, None]."
             )
     if x.shape[1] != y.shape[1]:
@@ -321,16 +334,6 @@ def _check_points(x: Tensor, y: Tensor) -> None:
         raise ValueError(
             f"x and y must live in one space; got {x.shape[1]} and {y.shape[1]} columns, shapes "
             f"{tuple(x.shape)} and {tuple(y.shape)}. {cause}"
-        )
-    if x.dtype != y.dtype:
-        raise TypeError(
-            f"x and y must have one dtype; got {x.dtype} and {y.dtype}. Points from NumPy are "
-            "float64: .float() converts."
-        )
-    if x.device != y.device:
-        raise ValueError(
-            f"x and y must be on one device; got {x.device} and {y.device}. Move one: "
-            "y.to(x.device)."
         )
 
 
@@ -347,10 +350,7 @@ def _check_bandwidths(bandwidths: Sequence[float]) -> None:
 
 
 def _check_radii(radii: Tensor, y: Tensor) -> None:
-    if not isinstance(radii, Tensor):
-        raise TypeError(f"radii is a {type(radii).__name__}; expected a torch.Tensor.")
-    if radii.dtype not in DTYPES:
-        raise TypeError(f"radii has dtype {radii.dtype}; expected a floating-point type.")
+    check_tensors({"radii": radii}, dtype_cause="", device_cause="")
     if radii.shape != y.shape[:1]:
         raise ValueError(
             f"radii has shape {tuple(radii.shape)}; expected one radius for each of the "
@@ -358,7 +358,8 @@ def _check_radii(radii: Tensor, y: Tensor) -> None:
         )
     if radii.device != y.device:
         raise ValueError(
-            f"radii must be on the device of the points; got {radii.device} and {y.device}."
+            f"radii and points must be on one device; got {radii.device} and {y.device}. Move the "
+            "radii: radii.to(y.device)."
         )
 
 

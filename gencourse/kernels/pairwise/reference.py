@@ -1,22 +1,24 @@
 r"""What all pairs of two sets of points say together, without ever holding all pairs.
 
-Between N points $x_i$ and M points $y_j$ in $\mathbb{R}^D$ there are NM distances. Four questions
+Between N points $x_i$ and M points $y_j$ in $\mathbb{R}^D$ there are NM distances. Five questions
 are asked of them, and each needs only one number for each $x_i$:
 
 $$ s_i = \sum_{j=1}^{M} \sum_b \exp\!\Bigl( -\frac{\lVert x_i - y_j \rVert^2}{2 \sigma_b^2} \Bigr),
-   \qquad a_i = \arg\min_j \lVert x_i - y_j \rVert, $$
+   \qquad t_i = \sum_{j=1}^{M} \lVert x_i - y_j \rVert, $$
 
-$$ d_i = \text{the } k\text{-th smallest of } \lVert x_i - y_j \rVert \text{ over } j,
+$$ a_i = \arg\min_j \lVert x_i - y_j \rVert,
+   \qquad d_i = \text{the } k\text{-th smallest of } \lVert x_i - y_j \rVert \text{ over } j,
    \qquad c_i = \#\bigl\{ j : \lVert x_i - y_j \rVert \le r_j \bigr\}. $$
 
-So the table of distances is made tile by tile, each tile is reduced while it is still in the cache,
-and is forgotten. Memory grows with N + M, and time is that of the matrix products: a tile is one,
+`rbf_table` asks the first as a textbook does, of the whole table at once. All others make the table
+tile by tile; a tile is reduced while it is still in the cache, and forgotten. Memory grows with
+N + M, and time is that of the matrix products: each tile is one,
 
 $$ \lVert x - y \rVert^2 = (-2x,\ \lVert x \rVert^2,\ 1) \cdot (y,\ 1,\ \lVert y \rVert^2). $$
 
 The price of that identity is cancellation: where two points are close, two large numbers are
-subtracted. The sum $s$ bears it, once both sets are centred. A comparison does not: a point must be
-at distance 0 from its copy, and two equal distances must compare as equal. So $a$, $d$ and $c$ form
+subtracted. The sum $s$ bears it, once both sets are centred. A distance does not: a point must be
+at distance 0 from its copy, and two equal distances must compare as equal. So the other four form
 their products in float64, and float64 points subtract first and square afterwards. In float64,
 everything here is the truth that the kernels are tested against.
 """
@@ -30,10 +32,12 @@ from torch import Tensor
 __all__ = [
     "SIDE",
     "count_within",
+    "distance_sum",
     "gradients",
     "kth_neighbour_distance",
     "nearest",
     "rbf_sum",
+    "rbf_table",
 ]
 
 # A tile of 384 × 384 numbers is 0.6 MB in float32: it stays in a core's second cache.
@@ -42,6 +46,23 @@ SIDE = 384
 # A share of ‖x‖² + ‖y‖² far above the rounding of a float64 product, and below what float32
 # coordinates can tell: taken off, it makes the distance of a point from its copy exactly 0.
 HAIR = 1e-12
+
+
+def rbf_table(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:
+    r"""`rbf_sum` as it is written first: the whole table, (N, M), several times over.
+
+    Args:
+        x: N points, with shape (N, D).
+        y: M points, with shape (M, D).
+        bandwidths: The σ_b.
+
+    Returns:
+        The sums, with shape (N,).
+    """
+    norms = x.square().sum(1)[:, None] + y.square().sum(1)
+    squared = norms - 2 * (x @ y.mT)
+    kernels = [torch.exp(squared * (-0.5 / sigma**2)) for sigma in bandwidths]
+    return torch.stack(kernels).sum((0, 2))
 
 
 def factors(x: Tensor, y: Tensor, keep: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -146,11 +167,8 @@ def gradients(
     return torch.cat(grad_x).to(x.dtype), torch.cat(grad_y).to(y.dtype)
 
 
-def compared_tiles(x: Tensor, y: Tensor) -> Iterator[list[Tensor]]:
-    """Squared distances to be compared, in float64: for each block of x, its tiles along y.
-
-    NaN counts as infinite: a point that is nowhere is near nothing.
-    """
+def exact_tiles(x: Tensor, y: Tensor) -> Iterator[list[Tensor]]:
+    """Squared distances in float64, none cancelled away: for each block of x, its tiles along y."""
     if x.dtype is torch.float64:
         for row in x.split(SIDE):
             yield [
@@ -163,8 +181,29 @@ def compared_tiles(x: Tensor, y: Tensor) -> Iterator[list[Tensor]]:
         yield [row @ column.mT for column in right.split(SIDE)]
 
 
+def distance_sum(x: Tensor, y: Tensor) -> Tensor:
+    r"""Add up the distances from every x to all of y: `t_i = Σ_j ‖x_i - y_j‖`.
+
+    Args:
+        x: N points, with shape (N, D).
+        y: M points, with shape (M, D).
+
+    Returns:
+        The sums, with shape (N,), in the precision of x, at least float32; added up in float64 over
+        the tiles.
+    """
+    precise = torch.promote_types(x.dtype, torch.float32)
+    sums = [
+        torch.stack([distance(tile, precise).sum(1).double() for tile in tiles]).sum(0)
+        for tiles in exact_tiles(x, y)
+    ]
+    return torch.cat(sums).to(precise)
+
+
 def nearest(x: Tensor, y: Tensor) -> Tensor:
     r"""Find the nearest y to every x: `a_i = argmin_j ‖x_i - y_j‖`, the first of equals.
+
+    Here and below a distance that is NaN counts as infinite: what is nowhere is near nothing.
 
     Args:
         x: N points, with shape (N, D).
@@ -173,8 +212,8 @@ def nearest(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         Indices from 0 to M - 1, with shape (N,), int64.
     """
-    found = [torch.empty(0, dtype=torch.int64, device=x.device)]
-    for tiles in compared_tiles(x, y):
+    found = []
+    for tiles in exact_tiles(x, y):
         smallest = [tile.nan_to_num(nan=math.inf, posinf=math.inf).min(1) for tile in tiles]
         block = torch.stack([values for values, _ in smallest]).argmin(0)
         within = torch.stack([indices for _, indices in smallest]).gather(0, block[None])[0]
@@ -194,8 +233,8 @@ def kth_neighbour_distance(x: Tensor, y: Tensor, k: int) -> Tensor:
         Distances, with shape (N,), in the precision of x, at least float32.
     """
     precise = torch.promote_types(x.dtype, torch.float32)
-    distances = [torch.empty(0, dtype=precise, device=x.device)]
-    for tiles in compared_tiles(x, y):
+    distances = []
+    for tiles in exact_tiles(x, y):
         few = [tile.topk(min(k, tile.shape[1]), largest=False).values for tile in tiles]
         kth = torch.cat(few, dim=1).topk(k, largest=False).values.amax(1)
         distances.append(distance(kth, precise).nan_to_num(nan=math.inf, posinf=math.inf))
@@ -214,8 +253,8 @@ def count_within(x: Tensor, y: Tensor, radii: Tensor) -> Tensor:
         How many balls hold each x, with shape (N,), int64.
     """
     precise = torch.promote_types(x.dtype, torch.float32)
-    counts = [torch.empty(0, dtype=torch.int64, device=x.device)]
-    for tiles in compared_tiles(x, y):
+    counts = []
+    for tiles in exact_tiles(x, y):
         within = [
             (distance(tile, precise) <= r).sum(1)
             for tile, r in zip(tiles, radii.to(precise).split(SIDE), strict=True)
