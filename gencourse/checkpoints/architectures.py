@@ -13,14 +13,15 @@ from gencourse.evaluation.features import FeatureNetwork
 from gencourse.families.autoregressive import PixelCNN
 from gencourse.families.flow import Dequantized, Flow, StandardNormal, Uniform
 from gencourse.families.gan import GAN
+from gencourse.families.order_agnostic import OrderAgnostic
 from gencourse.families.vae import VAE, BernoulliDecoder, Encoder
-from gencourse.nn import MLP, ConvDecoder, ConvEncoder, GatedCausalConv
+from gencourse.nn import MLP, ConvDecoder, ConvEncoder, GatedCausalConv, ResidualConv
 from gencourse.nn.adversarial import ImageGenerator
 from gencourse.nn.masked import MaskedMLP
 from gencourse.nn.multiscale import GreySpline, MultiScale, Scale
 from gencourse.nn.transforms import Affine, Autoregressive, Coupling, Sequence
 
-__all__ = ["ARCHITECTURES", "flow", "flow_2d", "gan", "pixelcnn", "vae", "vae_2d"]
+__all__ = ["ARCHITECTURES", "flow", "flow_2d", "gan", "pixel_chain", "pixelcnn", "vae", "vae_2d"]
 
 
 def vae_2d() -> VAE:
@@ -37,10 +38,18 @@ def vae() -> VAE:
     return VAE(encoder, decoder, data_dim=784, latent_dim=20)
 
 
+def pixel_chain() -> OrderAgnostic:
+    """Conditionals of a pixel given any others, small enough for a web page to carry and run."""
+    network = ResidualConv(
+        in_channels=2, channels=32, out_channels=1, size=(28, 28), block=2, dilations=(1, 2, 4)
+    )
+    return OrderAgnostic(network, size=(28, 28))
+
+
 def pixelcnn() -> PixelCNN:
     """A gated PixelCNN over 14 × 14 cells of 2 × 2 pixels, five layers of 48 channels."""
     network = GatedCausalConv(4, 48, out_channels=16, size=(14, 14), dilations=(1, 2, 1, 2, 1))
-    return PixelCNN(network, block=2, bfloat16=True)
+    return PixelCNN(network, block=2, training_dtype=torch.bfloat16)
 
 
 def flow() -> Dequantized:
@@ -76,6 +85,7 @@ def gan() -> GAN:
 ARCHITECTURES: dict[str, Callable[[], Any]] = {
     "features": FeatureNetwork,
     "gan": gan,
+    "pixel-chain": pixel_chain,
     "pixelcnn": pixelcnn,
     "vae-2d": vae_2d,
     "flow": flow,

@@ -21,10 +21,6 @@ from torch.nn.functional import linear
 
 __all__ = ["MaskedLinear", "MaskedMLP", "as_ordering", "hidden_degrees"]
 
-# Masks are computed from orderings and not stored. A checkpoint's model is built under the meta
-# device, which has shapes and no values; so they are computed here, and follow the model later.
-HOME = "cpu"
-
 
 class MaskedLinear(nn.Linear):
     """x ↦ (M ⊙ W) x + b with a fixed 0/1 mask M of the shape of W, (out, in).
@@ -81,8 +77,8 @@ class MaskedMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D, out_per_feature)."""
-        outputs: Tensor = self.network(x)
-        return outputs.unflatten(-1, (-1, self.out_per_feature))
+        outputs: Tensor = self.network(x).unflatten(-1, (-1, self.out_per_feature))
+        return outputs
 
 
 def hidden_degrees(width: int, features: int) -> Tensor:
@@ -90,17 +86,17 @@ def hidden_degrees(width: int, features: int) -> Tensor:
 
     Spread and not drawn, so that every degree is there when width ≥ D-1, and none is favoured.
     """
-    units = torch.arange(width, device=HOME)
+    units = torch.arange(width)
     degrees: Tensor = 1 + units * max(features - 1, 1) // width
     return degrees
 
 
 def as_ordering(order: Sequence[int] | Tensor | None, features: int) -> Tensor:
     """The ordering as int64 (D,), 0, ..., D-1 if None; `ValueError` if it is no permutation."""
-    identity = torch.arange(features, device=HOME)
+    identity = torch.arange(features)
     if order is None:
         return identity
-    ordering = torch.as_tensor(order, device=HOME).long()
+    ordering = torch.as_tensor(order).long()
     if ordering.shape != (features,) or not ordering.sort().values.equal(identity):
         raise ValueError(
             f"An ordering of {features} features holds each of 0, ..., {features - 1} once; got "
