@@ -1,4 +1,4 @@
-"""The command line: `gencourse train | release | grade`.
+"""The command line: one subcommand for each thing there is to do.
 
 Each subcommand is a module with two functions, `configure(parser)` and `run(args)`. It is
 imported only when its command is asked for: `gencourse grade` never waits for PyTorch.
@@ -16,8 +16,13 @@ __all__ = ["COMMANDS", "main"]
 # name: (module, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("gencourse.recipes", "train a checkpoint that the course ships"),
+    "bench": ("gencourse.bench", "measure every family by one protocol: the map of chapter 1"),
     "release": ("gencourse.grading.release", "write the learners' version of an exercise"),
-    "grade": ("gencourse.grading.grade", "mark a folder of submissions in a sandbox"),
+    "collect": ("gencourse.grading.collect", "take in what came back from a class"),
+    "grade": ("gencourse.grading.grade", "mark it in a sandbox"),
+    "feedback": ("gencourse.grading.feedback", "write one page for each learner"),
+    "export": ("gencourse.grading.export", "write the marks for Canvas, Moodle or a spreadsheet"),
+    "report": ("gencourse.grading.report", "write one page about the class"),
 }
 
 

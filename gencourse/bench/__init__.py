@@ -1,0 +1,46 @@
+"""The measured map: every family on the same data, for the same time, several times over.
+
+Surveys print *high* and *low*. Here each family learns the same two densities of the plane, with
+about ten thousand parameters and the same seconds of one core, from five different seeds, and is
+measured by the same rulers. What is printed is the mean over seeds, the spread, and the worst.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from gencourse.bench.contestants import CONTESTANTS
+from gencourse.bench.protocol import TARGETS, measured_map
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `gencourse bench`."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("benchmarks/results/map.json"),
+        help="where the result is written (default: benchmarks/results/map.json)",
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="how many of each (default: 5)")
+    parser.add_argument(
+        "--seconds", type=float, default=15.0, help="of one core for each training (default: 15)"
+    )
+    parser.add_argument("--only", nargs="+", choices=sorted(CONTESTANTS), help="these families")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, measure, write; the exit status is 0."""
+    torch.set_num_threads(1)
+    names = args.only or list(CONTESTANTS)
+    runs = len(names) * len(TARGETS) * args.seeds
+    print(f"{runs} runs of {args.seconds:g} s and their measurement", file=sys.stderr)
+    result = measured_map(names, seeds=args.seeds, seconds=args.seconds)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+    print(f"Wrote {args.out}.", file=sys.stderr)
+    return 0
