@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import torch
 import triton
+import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, CompiledKernel
 
@@ -52,7 +53,7 @@ class Case(NamedTuple):
     name: str
     kernel: Any
     types: dict[str, str]
-    constants: dict[str, int]
+    constants: dict[str, Any]
     num_warps: int
 
 
@@ -75,7 +76,39 @@ def reparameterize_kl() -> Iterator[Case]:
             yield Case(name, kernel, types, constants, kernels.NUM_WARPS)
 
 
-KERNELS: dict[str, Callable[[], Iterator[Case]]] = {"reparameterize_kl": reparameterize_kl}
+def pairwise() -> Iterator[Case]:
+    from gencourse.kernels.pairwise import triton as kernels
+
+    # The loop over d is not unrolled, so another d makes the same program; and all kernels load a
+    # half type in the same loop, so one shows what that costs.
+    cases: list[tuple[Any, torch.dtype, dict[str, Any]]] = [
+        (kernels.rbf_kernel, torch.float32, {"BANDWIDTHS": 3}),
+        (
+            kernels.gradient_kernel,
+            torch.float32,
+            {"BANDWIDTHS": 3, "SUMS_OF_ROWS": True, "BLOCK_D": kernels.BLOCK_D},
+        ),
+        (kernels.distance_kernel, torch.float32, {}),
+        (kernels.nearest_kernel, torch.float32, {"PRECISE": tl.float32}),
+        (kernels.nearest_kernel, torch.bfloat16, {"PRECISE": tl.float32}),
+        (kernels.kth_kernel, torch.float32, {"K": 6, "SLOTS": 8}),
+        (kernels.count_kernel, torch.float32, {}),
+    ]
+    sizes = ("rows", "columns", "x_stride", "y_stride")
+    for kernel, dtype, constants in cases:
+        constants = {**kernels.tile(64), **constants}
+        types = {name: "*fp32" for name in kernel.arg_names if name not in constants}
+        types |= dict.fromkeys(sizes, "i32")
+        types |= dict.fromkeys(("x_ptr", "y_ptr"), f"*{TRITON_NAMES[dtype]}")
+        types |= {name: "*i64" for name in ("index_ptr", "count_ptr") if name in types}
+        name = f"{kernel.__name__} {str(dtype).removeprefix('torch.')} d=64"
+        yield Case(name, kernel, types, constants, kernels.NUM_WARPS)
+
+
+KERNELS: dict[str, Callable[[], Iterator[Case]]] = {
+    "pairwise": pairwise,
+    "reparameterize_kl": reparameterize_kl,
+}
 
 
 def compile_case(case: Case, target: GPUTarget) -> CompiledKernel:
