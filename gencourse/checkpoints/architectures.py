@@ -11,6 +11,7 @@ import torch
 
 from gencourse.evaluation.features import FeatureNetwork
 from gencourse.families.autoregressive import PixelCNN
+from gencourse.families.continuous_flow import Continuous, ContinuousFlow, Velocity
 from gencourse.families.flow import Dequantized, Flow, StandardNormal, Uniform
 from gencourse.families.gan import GAN
 from gencourse.families.order_agnostic import OrderAgnostic
@@ -21,7 +22,17 @@ from gencourse.nn.masked import MaskedMLP
 from gencourse.nn.multiscale import GreySpline, MultiScale, Scale
 from gencourse.nn.transforms import Affine, Autoregressive, Coupling, Sequence
 
-__all__ = ["ARCHITECTURES", "flow", "flow_2d", "gan", "pixel_chain", "pixelcnn", "vae", "vae_2d"]
+__all__ = [
+    "ARCHITECTURES",
+    "flow",
+    "flow_2d",
+    "flow_ode",
+    "gan",
+    "pixel_chain",
+    "pixelcnn",
+    "vae",
+    "vae_2d",
+]
 
 
 def vae_2d() -> VAE:
@@ -82,6 +93,11 @@ def gan() -> GAN:
     return GAN(generator, critic, data_dim=784, latent_dim=64, r1_weight=0.1, support=(0.0, 1.0))
 
 
+def flow_ode() -> ContinuousFlow:
+    """A velocity of two hidden layers, followed in six steps of RK4."""
+    return ContinuousFlow(Continuous(Velocity(MLP(3, 64, 64, 2)), steps=6), features=2)
+
+
 ARCHITECTURES: dict[str, Callable[[], Any]] = {
     "features": FeatureNetwork,
     "gan": gan,
@@ -90,5 +106,6 @@ ARCHITECTURES: dict[str, Callable[[], Any]] = {
     "vae-2d": vae_2d,
     "flow": flow,
     "flow-2d": flow_2d,
+    "flow-ode": flow_ode,
     "vae": vae,
 }
