@@ -61,8 +61,13 @@ def rbf_table(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:
     """
     norms = x.square().sum(1)[:, None] + y.square().sum(1)
     squared = norms - 2 * (x @ y.mT)
-    kernels = [torch.exp(squared * (-0.5 / sigma**2)) for sigma in bandwidths]
-    return torch.stack(kernels).sum((0, 2))
+    sums = [torch.exp(squared * (-0.5 / sigma**2)).sum(1) for sigma in bandwidths]
+    return torch.stack(sums).sum(0)
+
+
+def middle(y: Tensor) -> Tensor:
+    """The mean of the points, (D,), as far as they are anywhere, and without a derivative."""
+    return y.detach().nan_to_num(0.0, 0.0, 0.0).mean(0)
 
 
 def factors(x: Tensor, y: Tensor, keep: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -71,7 +76,7 @@ def factors(x: Tensor, y: Tensor, keep: float = 1.0) -> tuple[Tensor, Tensor]:
     Both sets are moved first, so that y has mean 0: no distance changes, and the norms shrink to
     the spread of the points. `keep` is the share of the norms that is kept.
     """
-    centre = y.detach().mean(0)
+    centre = middle(y)
     x, y = x - centre, y - centre
     left = torch.cat(
         [-2 * x, keep * x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])], dim=1
@@ -150,7 +155,7 @@ def gradients(
     precise = grad.dtype
     x_, y_ = x.to(precise), y.to(precise)
     left, right = factors(x_, y_)
-    centre = y_.detach().mean(0)
+    centre = middle(y_)
     x_, y_ = x_ - centre, y_ - centre
     grad_x = [torch.zeros_like(block) for block in x_.split(SIDE)]
     grad_y = [torch.zeros_like(block) for block in y_.split(SIDE)]
@@ -212,9 +217,12 @@ def nearest(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         Indices from 0 to M - 1, with shape (N,), int64.
     """
+    precise = torch.promote_types(x.dtype, torch.float32)
     found = []
     for tiles in exact_tiles(x, y):
-        smallest = [tile.nan_to_num(nan=math.inf, posinf=math.inf).min(1) for tile in tiles]
+        # Rounded before they are compared: what is equal stays equal, however it was computed.
+        rounded = [tile.to(precise).clamp(min=0) for tile in tiles]
+        smallest = [tile.nan_to_num(nan=math.inf, posinf=math.inf).min(1) for tile in rounded]
         block = torch.stack([values for values, _ in smallest]).argmin(0)
         within = torch.stack([indices for _, indices in smallest]).gather(0, block[None])[0]
         found.append(block * SIDE + within)
