@@ -43,12 +43,25 @@ def node_modules() -> Path:
 
 
 def bundle(folder: Path) -> None:
-    """Write one minified file for each module and stylesheet of js/ into `folder`."""
-    command = [str(node_modules() / ".bin" / "esbuild")]
-    sources = sorted([*SOURCE.glob("*.mjs"), *SOURCE.glob("*.css")])
-    command += [str(source.relative_to(ROOT)) for source in sources]
-    command += ["--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8"]
-    command += ["--out-extension:.js=.mjs", "--log-level=warning", f"--outdir={folder}"]
+    """Write one minified file for each module and stylesheet of js/ into `folder`.
+
+    A worker, js/NAME/worker.mjs, becomes text that the figure's module imports as "worker/NAME", so
+    that it travels in the same file: a notebook has no address to load a second one from.
+    """
+    with tempfile.TemporaryDirectory() as aside:
+        inside = []
+        for worker in sorted(SOURCE.glob("*/worker.mjs")):
+            text = Path(aside) / f"{worker.parent.name}.txt"
+            _esbuild(worker, "--format=iife", f"--outfile={text}")
+            inside.append(f"--alias:worker/{worker.parent.name}={text}")
+        sources = sorted([*SOURCE.glob("*.mjs"), *SOURCE.glob("*.css")])
+        modules = ("--format=esm", "--out-extension:.js=.mjs", "--loader:.txt=text")
+        _esbuild(*sources, *modules, *inside, f"--outdir={folder}")
+
+
+def _esbuild(*arguments: Path | str) -> None:
+    command: list[Path | str] = [node_modules() / ".bin" / "esbuild", *arguments]
+    command += ["--bundle", "--minify", "--target=es2022", "--charset=utf8", "--log-level=warning"]
     subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {"PATH": PATH})
 
 

@@ -1,5 +1,7 @@
 """Live figures: one Python class and one JavaScript module each, in Jupyter and the book."""
 
+from gencourse.widgets.flow_grid import FlowGrid
+from gencourse.widgets.gan_game import GanGame
 from gencourse.widgets.latent_plane import LatentPlane
 
-__all__ = ["LatentPlane"]
+__all__ = ["FlowGrid", "GanGame", "LatentPlane"]

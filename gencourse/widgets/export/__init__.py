@@ -7,9 +7,13 @@ the file (codes, their means) is computed from the weights so rounded, which the
 from collections.abc import Callable
 from pathlib import Path
 
-from gencourse.widgets.export import latent_plane
+from gencourse.widgets.export import flow_grid, gan_game, latent_plane
 
 __all__ = ["EXPORTS"]
 
-EXPORTS: dict[str, Callable[[Path, Path], None]] = {"latent-plane": latent_plane.write}
+EXPORTS: dict[str, Callable[[Path, Path], None]] = {
+    "flow-grid": flow_grid.write,
+    "gan-game": gan_game.write,
+    "latent-plane": latent_plane.write,
+}
 """For each figure, what writes its weights file and its picture."""

@@ -11,8 +11,8 @@ export function uniform(seed) {
   };
 }
 
-/** Standard normal draws (Box and Muller); every call uses two uniforms and keeps one value. */
-export function normal(seed) {
-  const u = uniform(seed);
-  return () => Math.sqrt(-2 * Math.log(1 - u())) * Math.cos(2 * Math.PI * u());
-}
+/** Standard normal draws (Box and Muller) made of uniform ones: each uses two and keeps one value. */
+export const gaussian = (u) => () => Math.sqrt(-2 * Math.log(1 - u())) * Math.cos(2 * Math.PI * u());
+
+/** Standard normal draws from a 32-bit seed. */
+export const normal = (seed) => gaussian(uniform(seed));
