@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", type=int, default=5, help="how many of each (default: 5)")
     parser.add_argument(
-        "--seconds", type=float, default=15.0, help="of one core for each training (default: 15)"
+        "--seconds", type=float, default=8.0, help="of one core for each training (default: 8)"
     )
     parser.add_argument("--only", nargs="+", choices=sorted(CONTESTANTS), help="these families")
 

@@ -65,9 +65,9 @@ def autoregressive() -> MixtureMADE:
 
 
 CONTESTANTS = {
-    "VAE": Contestant("vae", vae, passes=1, learning_rate=3e-3),
-    "GAN": Contestant("gan", gan, passes=1, learning_rate=1e-3, betas=(0.5, 0.99)),
-    "GAN of 2014": Contestant("gan", plain_gan, passes=1, learning_rate=1e-3, betas=(0.5, 0.99)),
+    "VAE": Contestant("VAE", vae, passes=1, learning_rate=3e-3),
+    "GAN": Contestant("GAN", gan, passes=1, learning_rate=1e-3, betas=(0.5, 0.99)),
+    "GAN of 2014": Contestant("GAN", plain_gan, passes=1, learning_rate=1e-3, betas=(0.5, 0.99)),
     "flow": Contestant("flow", flow, passes=1, learning_rate=3e-3),
     "autoregressive": Contestant("autoregressive", autoregressive, passes=2, learning_rate=3e-3),
 }

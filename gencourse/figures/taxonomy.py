@@ -1,6 +1,8 @@
 """Figures of chapter 1, the map of the families."""
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from gencourse.data import EightGaussians, Ring, mnist
 from gencourse.evaluation import exact_routes
+from gencourse.evaluation.trade import undominated
 from gencourse.figures.look import (
     FAMILIES,
     GROUND,
@@ -290,3 +293,41 @@ def critic_along_a_ray(data: Ring, forger: Ring, marked: Sequence[float]) -> Non
         )
     below.set(ylim=(-0.03, 1.05), yticks=[0, 0.5, 1], xlabel="distance from the centre")
     below.set_title("Verdict of the best critic")
+
+
+def trade(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Quality against the time of a sample, with variety as the size of the mark.
+
+    `results` is what `gencourse bench` writes under that name. A ring around a mark says that no
+    other model is at least as good in all three and better in one.
+    """
+    figure, axes = plt.subplots(1, len(results), figsize=(7.6, 3.3), sharey=True)
+    for ax, (target, rows) in zip(figure.axes, results.items(), strict=True):
+        models = {name: row for name, row in rows.items() if name != "data"}
+        quality, variety, time = (
+            [row["figures"][key]["mean"] for row in models.values()]
+            for key in ("on_data", "recall", "microseconds")
+        )
+        speed = [-math.log(each) for each in time]
+        front = undominated(torch.tensor([quality, variety, speed], dtype=torch.float64).T)
+        for i, (name, row) in enumerate(models.items()):
+            family = FAMILIES[row["family"]]
+            size = 3 + 9 * variety[i]
+            ax.plot(time[i], quality[i], family.marker, color=family.colour, ms=size)
+            if front[i]:
+                ax.plot(time[i], quality[i], "o", mfc="none", mec=INK, mew=0.7, ms=size + 7)
+            ax.annotate(
+                f"{name}\nrecall {variety[i]:.0%}",
+                (time[i], quality[i]),
+                (0, -14),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                color=family.colour,
+                fontsize=8,
+            )
+        ax.set_title(target)
+        ax.set(xscale="log", xlabel="microseconds for one sample", ylim=(0, 1.08))
+        ax.set_xlim(min(time) / 3, max(time) * 3)
+        ax.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    axes[0].set_ylabel("samples on the data")

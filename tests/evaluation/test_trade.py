@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gencourse.bench.trade import undominated
+from gencourse.evaluation.trade import undominated
 
 tables = st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=1, max_size=8).map(
     lambda rows: torch.tensor(rows, dtype=torch.float64)
