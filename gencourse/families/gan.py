@@ -136,7 +136,8 @@ def gradient_penalty(
     """
     t = torch.rand(len(real), 1, generator=generator, dtype=real.dtype, device=real.device)
     between = torch.lerp(fake, real, t)
-    return (input_gradient(critic, between).norm(dim=1) - 1).square().mean()
+    steepness: Tensor = input_gradient(critic, between).norm(dim=1)
+    return (steepness - 1).square().mean()
 
 
 class GAN(nn.Module):
