@@ -10,7 +10,7 @@ __all__ = ["GanGame"]
 
 
 class GanGame(LiveFigure):
-    """The generator follows the critic's slope: a GAN of two small networks, in front of the reader.
+    """The generator follows the critic's slope: a GAN of two small networks, played live.
 
     The reader plays, pauses, steps or watches in slow motion; chooses the losses, the gradient
     penalty and how many turns the generator has; causes a collapse and cures it; and gives data of

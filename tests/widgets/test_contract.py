@@ -1,4 +1,4 @@
-"""What every live figure owes its reader, in a real browser. A new figure is tested by being listed.
+"""What every live figure owes its reader, in a real browser. A new one is listed in cases.py.
 
 What only one figure has (its truth, its own controls) is tested in a file of its own.
 """

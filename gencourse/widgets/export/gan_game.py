@@ -117,7 +117,7 @@ class Game:
     def _move(self, player: str, value: Tensor) -> None:
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         optimiser.step()
         self.losses[player] = value.item()
 

@@ -17,10 +17,11 @@ import source from "worker/gan-game";
 // For the tests, which compare them with PyTorch.
 export { dataset } from "./gan-game/data.mjs";
 export { openGame, playOn, save, standing } from "./gan-game/game.mjs";
+export { uniform } from "./lib/random.mjs";
 export { readWeights } from "./lib/weights.mjs";
 
 const EXTENT = 3;
-const BUDGET = 14; // milliseconds of training between two pictures
+const BUDGET = 28; // milliseconds of training between two pictures
 const TURN = 0.45; // seconds that a turn lasts in slow motion
 const MOST_STEPS = 20000;
 const MOST_POINTS = 12;
