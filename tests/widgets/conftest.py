@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from gencourse import widgets
 from gencourse.widgets import LatentPlane
 from gencourse.widgets.base import STATIC
 from tests.browser_fixtures import OpenPage, Serve
+from tests.widgets.cases import Case, OpenCase
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -42,14 +44,22 @@ LIVE = "[data-gm-state=live]"
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
-    """The address of the site: pages/near.html has a figure in view, pages/far.html one below."""
+    """The address of the site: pages/near.html has a figure in view, pages/far.html one below.
+
+    So have NAME-near.html and NAME-far.html for every figure.
+    """
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(STATIC, folder / "_static" / "live")
     shutil.copytree(BOOK_FONTS, folder / "_static" / "fonts")
     (folder / "pages").mkdir()
-    figure = LatentPlane(number="2.1").to_html()
-    for name, above in (("near", 0), ("far", 4000)):
-        (folder / "pages" / f"{name}.html").write_text(PAGE.format(figure=figure, above=above))
+    figures = {"": LatentPlane(number="2.1").to_html()}
+    for each in widgets.__all__:
+        figure = getattr(widgets, each)
+        figures[f"{figure.name}-"] = figure().to_html()
+    for name, figure in figures.items():
+        for place, above in (("near", 0), ("far", 4000)):
+            page = PAGE.format(figure=figure, above=above)
+            (folder / "pages" / f"{name}{place}.html").write_text(page)
     (folder / "pages" / "empty.html").write_text("<!doctype html><title>An empty page</title>")
     (folder / "favicon.ico").touch()
     return serve(folder)
@@ -65,3 +75,16 @@ def open_figure(site: str, open_page: OpenPage) -> Callable[..., Page]:
         return page
 
     return open_figure
+
+
+@pytest.fixture
+def open_case(site: str, open_page: OpenPage) -> OpenCase:
+    """open_case(case, state="", theme="light", **options): the figure in that state, once live."""
+
+    def open_case(case: Case, state: str = "", theme: str = "light", **options: object) -> Page:
+        name = case.figure.name
+        page = open_page(f"{site}pages/{name}-near.html?theme={theme}#{name}?{state}", **options)
+        page.wait_for_selector(LIVE)
+        return page
+
+    return open_case

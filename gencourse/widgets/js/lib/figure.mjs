@@ -96,7 +96,10 @@ function mount(build, model, el, page) {
     return self;
   };
 
-  still.addEventListener("change", () => players.forEach((player) => player.pause()), { signal });
+  still.addEventListener("change", () => {
+    players.forEach((player) => player.pause());
+    schedule();
+  }, { signal });
 
   // --- the frame's own elements
   const said = h("p", { class: "gm-unseen", role: "status", id: uid("gm-said") });
