@@ -1,15 +1,16 @@
 """Integrals on a grid: the honest way to a normaliser, as long as there are few dimensions.
 
-Both functions use the midpoint rule, which converges faster than any power of the spacing for a
+All use the midpoint rule, which converges faster than any power of the spacing for a
 smooth integrand that vanishes before the edge of the box. Everything is computed in float64.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-__all__ = ["grid", "kl_divergence", "log_normaliser"]
+__all__ = ["grid", "jensen_shannon", "kl_divergence", "log_normaliser"]
 
 LogDensity = Callable[[Tensor], Tensor]
 
@@ -41,3 +42,19 @@ def kl_divergence(
     x = grid(2, extent, points)
     p = log_p(x).exp() * (2 * extent / points) ** 2
     return (p * (log_p(x) - log_q(x))).sum()
+
+
+def jensen_shannon(
+    log_p: LogDensity, log_q: LogDensity, extent: float = 3.0, points: int = 240
+) -> Tensor:
+    """JSD(p, q) = ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = (p + q)/2, in nats; a scalar.
+
+    Both functions map (B, 2) to (B,) and must be normalised. It is 0 for equal densities and log 2,
+    its largest value, for densities with no place in common (Lin, 1991).
+    """
+
+    def log_mean(x: Tensor) -> Tensor:
+        return torch.logaddexp(log_p(x), log_q(x)) - math.log(2)
+
+    to_mean = [kl_divergence(log, log_mean, extent, points) for log in (log_p, log_q)]
+    return (to_mean[0] + to_mean[1]) / 2
