@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed_gap
 
-writes `benchmarks/results/speed_gap.json`. One gated causal convolution (16 channels, three layers)
-maps a 64 × 64 image, D = 4096 values, to one number for each of them. Real loops, each a sampler as
+writes `gencourse/bench/results/speed_gap.json`. One gated causal convolution (16 channels, three
+layers) maps a 64 × 64 image, D = 4096 values, to one number for each of them. Real loops, each a sampler as
 far as time is concerned:
 
 whole
@@ -23,16 +23,16 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.kernels.side_by_side import machine, versions
+from gencourse.bench import RESULTS
 from gencourse.nn import GatedCausalConv
 
-RESULT = Path(__file__).parent / "results" / "speed_gap.json"
+RESULT = RESULTS / "speed_gap.json"
 SIDE = 64
 D = SIDE**2
 STEPS = (4, 10, 25, 50, 250)

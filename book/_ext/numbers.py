@@ -2,8 +2,8 @@
 
     the bound stands at {number}`vae-2d:test.elbo:.1f` nats
 
-reads `gencourse/checkpoints/vae-2d.json` or `benchmarks/results/vae-2d.json`, follows the dotted
-path, and formats what it finds. A file, a key or a format that does not fit stops the build.
+reads `vae-2d.json` in one of the folders below, follows the dotted path, and formats what it finds.
+A file, a key or a format that does not fit stops the build.
 """
 
 import json
@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxRole
 from .elements import inline_element
 from .source_pages import root_of
 
-FOLDERS = ("gencourse/checkpoints", "benchmarks/results")
+FOLDERS = ("gencourse/checkpoints", "gencourse/bench/results", "benchmarks/results")
 
 
 def look_up(root: Path, reference: str) -> tuple[str, Path]:

@@ -9,13 +9,30 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from gencourse.bench.contestants import CONTESTANTS
 from gencourse.bench.protocol import TARGETS, measured_map
 
-__all__ = ["configure", "run"]
+__all__ = ["RESULTS", "configure", "result", "run"]
+
+RESULTS = Path(__file__).parent / "results"
+"""The measurements that chapters draw and print, which therefore travel with the package."""
+
+
+def result(name: str) -> dict[str, Any]:
+    """A committed measurement by the name of its file, `result("map")` for results/map.json.
+
+    Raises `ValueError` for a name that does not exist.
+    """
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        known = sorted(file.stem for file in RESULTS.glob("*.json"))
+        raise ValueError(f"There is no measurement {name!r}; there are {', '.join(known)}.")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf8"))
+    return content
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("benchmarks/results/map.json"),
-        help="where the result is written (default: benchmarks/results/map.json)",
+        default=RESULTS / "map.json",
+        help="where the result is written (default: where the chapters read it)",
     )
     parser.add_argument("--seeds", type=int, default=5, help="how many of each (default: 5)")
     parser.add_argument(
