@@ -8,7 +8,6 @@ from torch import nn
 
 from gencourse.families.dirac_gan import eigenvalues, path, velocity
 from gencourse.families.gan import GAN
-from gencourse.nn import MLP
 from gencourse.nn.adversarial import ImageGenerator, MinibatchDeviation, spectrally_normalised
 
 
