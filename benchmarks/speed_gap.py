@@ -3,8 +3,8 @@
     python -m benchmarks.speed_gap
 
 writes `gencourse/bench/results/speed_gap.json`. One gated causal convolution (16 channels, three
-layers) maps a 64 × 64 image, D = 4096 values, to one number for each of them. Real loops, each a sampler as
-far as time is concerned:
+layers) maps a 64 × 64 image, D = 4096 values, to one number for each of them. Real loops, each a
+sampler as far as time is concerned:
 
 whole
     autoregressive, nothing remembered: a pass over the whole image for each of the D values.
