@@ -87,7 +87,7 @@ def flow_2d() -> Flow:
 
 
 def gan() -> GAN:
-    """A small generator of grey digits in the manner of DCGAN, and a critic that R1 keeps gentle."""
+    """A small generator of grey digits in the manner of DCGAN; R1 keeps its critic gentle."""
     generator = ImageGenerator(latent_dim=64, channels=(24, 32))
     critic = ConvEncoder(channels=(16, 32), hidden=64, out=1)
     return GAN(generator, critic, data_dim=784, latent_dim=64, r1_weight=0.1, support=(0.0, 1.0))
