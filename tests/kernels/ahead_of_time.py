@@ -57,23 +57,64 @@ class Case(NamedTuple):
     num_warps: int
 
 
+def over_rows(
+    kernel: Any, dtype: torch.dtype, constants: dict[str, Any], num_warps: int, label: str
+) -> Case:
+    """A kernel that takes so many rows of numbers of one type, and one precise number for each."""
+    types = {
+        name: "i32" if name in ("rows", "pixels") else f"*{TRITON_NAMES[dtype]}"
+        for name in kernel.arg_names
+        if name not in constants
+    }
+    precise = TRITON_NAMES[torch.promote_types(dtype, torch.float32)]
+    per_row = {"kl_ptr", "log_det_ptr", "nll_ptr"}
+    per_row |= {f"grad_{name}" for name in per_row}
+    types |= {name: f"*{precise}" for name in types if name in per_row}
+    name = f"{kernel.__name__} {str(dtype).removeprefix('torch.')} {label}"
+    return Case(name, kernel, types, constants, num_warps)
+
+
 def reparameterize_kl() -> Iterator[Case]:
     from gencourse.kernels.reparameterize_kl import triton as kernels
 
     sizes = [(torch.float32, 2), (torch.float32, 20), (torch.bfloat16, 20), (torch.float32, 1000)]
     for kernel in (kernels.forward_kernel, kernels.backward_kernel):
         for dtype, d in sizes:
-            precise = torch.promote_types(dtype, torch.float32)
-            constants = kernels.tile(d, precise)
-            types = {
-                name: "i32" if name == "rows" else f"*{TRITON_NAMES[dtype]}"
-                for name in kernel.arg_names
-                if name not in constants
-            }
-            per_row = "kl_ptr" if "kl_ptr" in types else "grad_kl_ptr"
-            types[per_row] = f"*{TRITON_NAMES[precise]}"
-            name = f"{kernel.__name__} {str(dtype).removeprefix('torch.')} d={d}"
-            yield Case(name, kernel, types, constants, kernels.NUM_WARPS)
+            constants = kernels.tile(d, torch.promote_types(dtype, torch.float32))
+            yield over_rows(kernel, dtype, constants, kernels.NUM_WARPS, f"d={d}")
+
+
+def affine_coupling() -> Iterator[Case]:
+    from gencourse.kernels.affine_coupling import triton as kernels
+
+    cases = [(torch.float32, False), (torch.float32, True), (torch.bfloat16, False)]
+    for kernel in (kernels.forward_kernel, kernels.backward_kernel):
+        for dtype, inverse in cases:
+            constants = {**kernels.tile(32), "INVERSE": inverse}
+            label = "d=32 inverse" if inverse else "d=32"
+            yield over_rows(kernel, dtype, constants, kernels.NUM_WARPS, label)
+
+
+def rational_quadratic_spline() -> Iterator[Case]:
+    from gencourse.kernels.rational_quadratic_spline import triton as kernels
+
+    cases = [(torch.float32, False), (torch.float32, True), (torch.bfloat16, False)]
+    for kernel in (kernels.forward_kernel, kernels.backward_kernel):
+        for dtype, inverse in cases:
+            sizes = kernels.tile(32, 8, torch.promote_types(dtype, torch.float32))
+            constants = {**sizes, "BOUND": 3.0, "INVERSE": inverse}
+            label = "d=32 K=8 inverse" if inverse else "d=32 K=8"
+            yield over_rows(kernel, dtype, constants, kernels.NUM_WARPS, label)
+
+
+def logistic_mixture_nll() -> Iterator[Case]:
+    from gencourse.kernels.logistic_mixture_nll import triton as kernels
+
+    for kernel in (kernels.forward_kernel, kernels.backward_kernel):
+        for dtype in (torch.float32, torch.bfloat16):
+            sizes = kernels.tile(10, torch.promote_types(dtype, torch.float32))
+            constants = {**sizes, "LEVELS": 256}
+            yield over_rows(kernel, dtype, constants, kernels.NUM_WARPS, "M=10")
 
 
 def pairwise() -> Iterator[Case]:
@@ -106,7 +147,10 @@ def pairwise() -> Iterator[Case]:
 
 
 KERNELS: dict[str, Callable[[], Iterator[Case]]] = {
+    "affine_coupling": affine_coupling,
+    "logistic_mixture_nll": logistic_mixture_nll,
     "pairwise": pairwise,
+    "rational_quadratic_spline": rational_quadratic_spline,
     "reparameterize_kl": reparameterize_kl,
 }
 
