@@ -6,8 +6,8 @@ ordering at once (Uria, Murray and Larochelle, 2014; Hoogeboom et al., 2022). Fo
 
     log p_o(x) = Σ_k log p(x_{o(k)} | x_{o(1)}, ..., x_{o(k-1)}),
 
-and for a uniform position k = 1, ..., D the sum is D times the average of one term. Whichever pixel
-is hidden may be the next one, so that one pass serves them all:
+and for a uniform position k = 1, ..., D the sum is D times the average of one term. Under uniformly
+random orderings whichever pixel is hidden may be the next one, so that one pass serves them all:
 
     -E_o[log p_o(x)] = E_o E_k [ D/(D-k+1) Σ_{i hidden} -log p(x_i | the k-1 visible pixels) ].
 
@@ -54,18 +54,26 @@ class OrderAgnostic(nn.Module):
         return logits.flatten(1)
 
     def loss(self, x: Tensor, condition: None = None, generator: Generator | None = None) -> Tensor:
-        """-E_o[log p_o(x)] averaged over the batch, from one random mask for each image: a scalar.
+        """What hidden pixels cost, `estimate` for orderings by `draw_orderings`: a scalar in nats.
 
-        In nats; o is drawn by `draw_orderings`. Unbiased for the mean over those orderings.
+        It trains all conditionals, and is no likelihood: not all of those orderings are uniform.
         """
         refuse_condition(condition, self)
         self._check(x)
-        ranks = draw_orderings(len(x), self.size, generator).argsort(dim=1)
-        hidden_from = torch.randint(x.shape[1], (len(x), 1), generator=generator)
-        visible = (ranks < hidden_from).to(x)
+        orderings = draw_orderings(len(x), self.size, generator)
+        return self.estimate(x, orderings, generator).mean()
+
+    def estimate(self, x: Tensor, orderings: Tensor, generator: Generator | None = None) -> Tensor:
+        """D/(D-k+1) Σ_{i hidden} -log p(x_i | the first k-1 pixels), k uniform in 1, ..., D: (B,).
+
+        orderings (B, D) holds one ordering for each image of x (B, D). In nats, from one pass. If
+        the orderings are drawn uniformly from all, its expectation is -E_o[log p_o(x)].
+        """
+        count = torch.randint(x.shape[1], (len(x), 1), generator=generator)
+        visible = (orderings.argsort(dim=1) < count).to(x)
         surprise = binary_cross_entropy_with_logits(self.logits(x, visible), x, reduction="none")
         hidden = 1 - visible
-        return ((hidden * surprise).sum(dim=1) * x.shape[1] / hidden.sum(dim=1)).mean()
+        return (hidden * surprise).sum(dim=1) * x.shape[1] / hidden.sum(dim=1)
 
     def conditional_log_probs(
         self, x: Tensor, order: Sequence[int] | Tensor | None = None

@@ -16,6 +16,7 @@ from gencourse.families.autoregressive import (
     bit_logits,
 )
 from gencourse.families.order_agnostic import OrderAgnostic, draw_orderings
+from gencourse.kernels import logistic_mixture_nll
 from gencourse.nn import CausalTransformer, GatedCausalConv, MaskedMLP, ResidualConv
 
 
@@ -165,6 +166,16 @@ def test_made_is_an_order_of_its_own_for_each_ordering():
     assert not torch.allclose(*values)
 
 
+@pytest.mark.parametrize("scale", [1e-4, 0.05, 3.0])
+def test_grey_levels_share_all_probability(scale):
+    """However narrow, broad or far outside the components lie, the 256 levels sum to 1."""
+    x = torch.arange(256, dtype=torch.float64)
+    logits = torch.tensor([0.3, -0.2, 1.0]).double().expand(256, -1)
+    means = torch.tensor([-1.4, 0.1, 0.9]).double().expand(256, -1)
+    nll = logistic_mixture_nll(x, logits, means, torch.full_like(means, scale).log())
+    assert abs(torch.exp(-nll).sum().item() - 1) < 1e-9
+
+
 def test_lower_precision_is_for_training_only():
     network = GatedCausalConv(1, 6, 2, (3, 3), (1,))
     model = PixelCNN(network, training_dtype=torch.bfloat16)
@@ -284,26 +295,28 @@ class TestOrderAgnostic:
         x = torch.zeros(1, 8).double()
         assert agnostic.logits(x, visible).equal(agnostic.logits(1 - visible, visible))
 
-    def test_loss_is_unbiased_for_the_mean_over_orderings(self, agnostic, monkeypatch):
-        """With the same ordering for every draw, the mean loss is that ordering's likelihood."""
+    def test_estimate_is_one_term_of_the_chain_for_a_uniform_position(self, agnostic):
         order = torch.randperm(8, generator=seeded(2))
-        monkeypatch.setattr(
-            "gencourse.families.order_agnostic.draw_orderings",
-            lambda n, size, generator: order.expand(n, -1),
-        )
         x = every_image(8)[37:38]
         visible = torch.zeros(8, 8).double()
         for k in range(8):
             visible[k, order[:k]] = 1
-        # The loss, written out: one term for each number of visible pixels, equally likely.
         with torch.no_grad():
             logits = agnostic.logits(x.expand(8, -1), visible)
             surprise = -torch.where(x == 1, logits, -logits).sigmoid().log()
-            expected = ((1 - visible) * surprise).sum(1) * 8 / (1 - visible).sum(1)
-            losses = agnostic.loss(x.expand(20_000, -1), generator=seeded(3))
-        assert abs(float(losses - expected.mean())) < 5 * float(expected.std()) / 20_000**0.5
+            terms = ((1 - visible) * surprise).sum(1) * 8 / (1 - visible).sum(1)
+            drawn = agnostic.estimate(x.expand(500, -1), order.expand(500, -1), seeded(3))
+        # Every estimate is one of the eight terms, and each of them turns up.
+        distance = (drawn[:, None] - terms).abs()
+        assert distance.min(dim=1).values.max() < 1e-12
+        assert distance.min(dim=0).values.max() < 1e-12
 
-    def test_average_over_all_orderings_is_what_the_loss_estimates(self):
+    def test_loss_is_the_mean_estimate_over_drawn_orderings(self, agnostic):
+        x, generator = every_image(8)[:20], seeded(6)
+        expected = agnostic.estimate(x, draw_orderings(20, (2, 4), generator), generator).mean()
+        assert torch.allclose(agnostic.loss(x, generator=seeded(6)), expected)
+
+    def test_average_over_all_orderings_is_what_is_estimated(self):
         """On three pixels all six orderings and all masks are listed, and the two sums agree."""
         agnostic = randomised(OrderAgnostic(ResidualConv(2, 4, 1, (1, 3), 1, (1,)), (1, 3)))
         x = every_image(3)
