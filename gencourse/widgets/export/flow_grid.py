@@ -1,15 +1,18 @@
 """What the carried grid takes from the checkpoint `flow-2d`: its weights file and its picture."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from gencourse import checkpoints
 from gencourse.data import TwoMoons
 from gencourse.families.flow import Flow
+from gencourse.nn.transforms import Affine, Coupling, Sequence
 from gencourse.widgets.export.networks import Tensors, layers_of
 from gencourse.widgets.flow_grid import FlowGrid
 from gencourse.widgets.weights import pack
@@ -34,11 +37,14 @@ def flow_grid(model: Flow) -> bytes:
     each with the coordinate it moves and its network, and points of the target."""
     couplings = []
     tensors: Tensors = {}
-    for place, coupling in enumerate(reversed(model.transform.transforms)):
+    transforms = cast(Sequence, model.transform).transforms
+    for place, coupling in enumerate(cast(list[Coupling], list(transforms)[::-1])):
         layers, parameters = layers_of(f"couplings.{place}", coupling.network)
         tensors |= parameters
         moves = int((~coupling.kept).nonzero())
-        couplings.append({"moves": moves, "layers": layers, "limit": coupling.curve.limit})
+        couplings.append(
+            {"moves": moves, "layers": layers, "limit": cast(Affine, coupling.curve).limit}
+        )
     data = TwoMoons().sample(POINTS, torch.Generator().manual_seed(SEED))
     tensors["data"] = data.numpy().astype(np.float16)
     meta = {"couplings": couplings, "extent": EXTENT, "target": "two moons", "computed": ["data"]}
@@ -73,7 +79,7 @@ def flow_grid_picture(model: Flow, z: Tensor, side: float = 0.5) -> Image.Image:
     return picture
 
 
-def _shades(model: Flow, pixels: int, after: bool) -> np.ndarray:
+def _shades(model: Flow, pixels: int, after: bool) -> NDArray[Any]:
     """The density over the plane as grey levels, white for 0, (pixels, pixels)."""
     centre = EXTENT * ((2 * torch.arange(pixels) + 1) / pixels - 1)
     plane = torch.cartesian_prod(-centre, centre).flip(1)  # the second coordinate falls
