@@ -1,20 +1,36 @@
-"""One page for each learner: the marks, and what each answer shows of its author's understanding.
+"""Write one page for each learner: the marks, and what each answer shows of its author.
 
-Every word on it is ours or the learner's own, escaped; of the secret inputs and the checks it says
-nothing. The page is one file without scripts or links to other hosts but the book's, and is read as
-well on a telephone as in an e-mail.
+    gencourse feedback --course ~/courses/autumn
+    gencourse feedback --course ~/courses/autumn --zip return.zip
+
+writes feedback/LEARNER.html in the course, with every exercise that the learner has handed in and
+the marks and comments that you have given by hand. `gencourse grade` does the same at its end; this
+is for afterwards. With --zip the pages also go into one archive, those of learners whose work came
+from Moodle in folders of the names that Moodle expects back (the assignment's "Upload multiple
+feedback files in a zip").
+
+Every word on a page is ours or the learner's own, escaped; of the secret inputs and the checks it
+says nothing. A page is one file without scripts or links to other hosts but the book's, and is read
+as well on a telephone as in an e-mail.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import argparse
+import sys
+import zipfile
+from collections import defaultdict
+from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from gencourse.grading.check import marked_up
-from gencourse.grading.gradebook import Score
+from gencourse.grading.collect import collected
+from gencourse.grading.course import CourseError, Entry, entries, exercises_of
+from gencourse.grading.export import points
+from gencourse.grading.gradebook import GradebookError
 from gencourse.grading.marking import Mark
-from gencourse.grading.results import Result
+from gencourse.grading.results import safe_name, write_atomically
 
-__all__ = ["Report", "page", "points"]
+__all__ = ["PAGE", "STYLE", "configure", "page", "run", "write_pages"]
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d232b; --quiet: #5b6675; --line: #d5dae1;
@@ -58,47 +74,61 @@ PAGE = """<!doctype html>
 """
 
 
-@dataclass(frozen=True)
-class Report:
-    """One learner's submission of one exercise, and what the gradebook makes of it."""
-
-    assignment: str
-    title: str
-    titles: Mapping[str, str]  # of the questions
-    result: Result
-    scores: Mapping[str, Score]
-
-    def score(self, mark: Mark) -> float | None:
-        """The points of an answer, or None while it waits for a person."""
-        score = self.scores.get(mark.question)
-        if score is None:
-            return mark.points
-        return None if score.waits else score.points
-
-    @property
-    def total(self) -> float:
-        """The points known so far."""
-        return sum(filter(None, map(self.score, self.result.marks)))
-
-    @property
-    def out_of(self) -> int:
-        """The points that can be had."""
-        return sum(mark.out_of for mark in self.result.marks)
-
-    @property
-    def waiting(self) -> list[str]:
-        """The questions that wait for a person."""
-        return [mark.question for mark in self.result.marks if self.score(mark) is None]
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `gencourse feedback`."""
+    parser.add_argument("--course", type=Path, required=True, help="the folder of your course")
+    parser.add_argument("--zip", type=Path, metavar="FILE", help="an archive to send back")
 
 
-def page(reports: Sequence[Report]) -> str:
+def run(args: argparse.Namespace) -> int:
+    """Run the command; 2 when nothing was marked."""
+    try:
+        names = exercises_of(args.course)
+        everything = entries(args.course)
+        if not everything:
+            raise CourseError(f"Nothing has been marked in {args.course}; see `gencourse grade`.")
+        pages = write_pages(args.course, everything)
+        if args.zip:
+            pack(args.zip, args.course, names, pages)
+    except (CourseError, GradebookError) as problem:
+        print(f"gencourse feedback: {problem}", file=sys.stderr)
+        return 2
+    print(f"{len(pages)} pages are in {args.course / 'feedback'}")
+    return 0
+
+
+def write_pages(course: Path, everything: Sequence[Entry]) -> dict[str, Path]:
+    """Write the page of every learner, and return where each is."""
+    by_student: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in everything:
+        by_student[entry.result.student].append(entry)
+    pages = {}
+    for student, own in by_student.items():
+        pages[student] = course / "feedback" / f"{safe_name(student)}.html"
+        write_atomically(pages[student], page(own).encode(errors="replace"))
+    return pages
+
+
+def pack(target: Path, course: Path, names: Sequence[str], pages: dict[str, Path]) -> None:
+    """Put the pages into an archive, under the names that the learners' platform knows."""
+    known = {student: c for name in names for student, c in collected(course, name).items()}
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for student, path in pages.items():
+            inside = path.name
+            if student in known and known[student].system == "moodle":
+                folder = f"{known[student].name}_{known[student].id}_assignsubmission_file_"
+                inside = f"{folder}/feedback.html"
+            archive.write(path, inside)
+
+
+def page(reports: Sequence[Entry]) -> str:
     """The page of one learner, in HTML, with each exercise that was handed in."""
     student = escape(reports[0].result.student)
     body = "\n".join(exercise(report) for report in reports)
     return PAGE.format(title=f"Feedback for {student}", style=STYLE, body=body)
 
 
-def exercise(report: Report) -> str:
+def exercise(report: Entry) -> str:
     """One exercise: the total, then question by question."""
     who = f"{report.result.student} · {report.result.file}"
     head = f"<h1>{escape(report.title)}</h1>\n<p>{escape(who)}</p>"
@@ -111,10 +141,12 @@ def exercise(report: Report) -> str:
         later = sum(m.out_of for m in report.result.marks if m.question in report.waiting)
         total += f" so far; a person still marks answers worth {later}"
     sections = "\n".join(section(report, mark) for mark in report.result.marks)
-    return f'<header>{head}</header>\n<p class="total">{total}</p>\n{sections}'
+    flags = " ".join(report.result.flags)
+    about = f'<p class="note">About your file: {escape(flags)}</p>\n' if flags else ""
+    return f'<header>{head}</header>\n<p class="total">{total}</p>\n{about}{sections}'
 
 
-def section(report: Report, mark: Mark) -> str:
+def section(report: Entry, mark: Mark) -> str:
     """One question: its score, and why."""
     score, decided = report.score(mark), report.scores.get(mark.question)
     by_person = decided is not None and decided.by_person and score is not None
@@ -141,8 +173,3 @@ def section(report: Report, mark: Mark) -> str:
     if mark.note:
         lines.append(f'<p class="note">{escape(mark.note)}</p>')
     return "\n".join([*lines, "</section>"])
-
-
-def points(value: float) -> str:
-    """A number of points without needless decimals."""
-    return f"{value:.1f}".removesuffix(".0")

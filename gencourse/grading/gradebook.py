@@ -1,7 +1,8 @@
 """The course in nbgrader's terms: its gradebook, and the notebooks that its formgrader shows.
 
 nbgrader keeps the marks, shows each answer in words beside its rubric, and remembers what a person
-decided. Only its public `Gradebook` is used here, by one process at a time.
+decided. Only its public `Gradebook` is used here, by one process at a time. It is a file in the
+course's folder, or a PostgreSQL database where several people mark at the same time.
 """
 
 import json
@@ -17,13 +18,28 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.utils import compute_checksum, is_grade, is_locked, is_solution
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SAWarning
 
 from gencourse.grading.marking import CHECK
 from gencourse.grading.question import Assignment, Question, WrittenQuestion
 from gencourse.grading.results import Result, safe_name, write_atomically
 
-__all__ = ["Score", "define", "open_gradebook", "record", "scores"]
+__all__ = [
+    "URL",
+    "GradebookError",
+    "Score",
+    "define",
+    "open_gradebook",
+    "record",
+    "scores",
+    "set_url",
+]
+
+URL = "gradebook.url"
+
+
+class GradebookError(RuntimeError):
+    """The gradebook cannot be used. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +60,48 @@ def open_gradebook(course: Path) -> Iterator[Gradebook]:
         os.environ["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # nbgrader adds rows in an order of its own
-        with Gradebook(f"sqlite:///{course.resolve() / 'gradebook.db'}") as gradebook:
+        url = url_of(course)
+        try:
+            gradebook = Gradebook(url)
+        except (OperationalError, NoSuchModuleError, ArgumentError, ImportError) as error:
+            shown = re.sub(r"//[^@/]*@", "//…@", url)  # a password is nobody's to read
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            raise GradebookError(f"The gradebook at {shown} cannot be opened: {reason}") from error
+        with gradebook:
             yield gradebook
+
+
+def url_of(course: Path) -> str:
+    """Where a course's gradebook is."""
+    try:
+        return (course / URL).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return f"sqlite:///{course.resolve() / 'gradebook.db'}"
+
+
+def set_url(course: Path, url: str) -> None:
+    """Keep the gradebook of a course in a database of its own, from now on.
+
+    `url` is as SQLAlchemy has it, `postgresql://user@host/name`. Raises `GradebookError` when the
+    course has marks in another gradebook already, and when this one cannot be opened.
+    """
+    # SQLAlchemy's default driver has changed between its versions; ours is psycopg.
+    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    if url == url_of(course):
+        return
+    if (course / URL).exists() or any((course / "results").glob("*/*.json")):
+        raise GradebookError(
+            "This course keeps its marks in another gradebook. Choose one when you release the "
+            "first exercise."
+        )
+    write_atomically(course / URL, url.encode())
+    (course / URL).chmod(0o600)
+    try:
+        with open_gradebook(course):
+            pass
+    except GradebookError:
+        (course / URL).unlink()
+        raise
 
 
 def define(gradebook: Gradebook, name: str, release: Any) -> None:
@@ -192,15 +248,25 @@ def metadata(question: Question, grade_id: str, kind: str) -> dict[str, Any]:
 def rubric_text(question: WrittenQuestion, model_answer: str) -> str:
     """The rubric and a model answer, in Markdown, for the person who marks."""
     lines = [f"**For the marker: {question.name}, {question.points} points**", ""]
-    lines += [f"- **{points}** {text}" for points, text in question.rubric]
+    lines += [f"- **{points:g}** {text}" for points, text in question.rubric]
     if model_answer:
         lines += ["", "*A model answer:*", "", *(f"> {row}" for row in model_answer.splitlines())]
     return "\n".join(lines)
 
 
 def without_html(source: str) -> str:
-    """Markdown in which no tag is a tag and no link a link: a marker's browser will show it."""
-    return re.sub(r"\](?=[(:])", "] ", re.sub(r"<(?=[A-Za-z/!?])", "&lt;", source))
+    """Markdown in which no tag is a tag and no link a link: a marker's browser will show it.
+
+    MathJax has commands of its own that make links, load code and set attributes; they lose their
+    backslash.
+    """
+    source = re.sub(
+        r"\\+(?=(?:href|url|require|class|cssId|style|data|html\w*|unicode|newcommand|def|let)\b)",
+        "",
+        source,
+    )
+    source = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", source)
+    return re.sub(r"\](?=[(:])", "] ", source)
 
 
 def as_shown(question: Question, source: str) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ __all__ = [
     "NotANotebookError",
     "Submission",
     "clean",
-    "collect",
     "parse_notebook",
+    "printable",
     "student_of",
+    "submissions_in",
 ]
 
 MAX_BYTES = 20 << 20
@@ -50,6 +51,7 @@ class Cell:
     id: str = ""
     locked: bool = False
     tags: tuple[str, ...] = ()
+    claims: str = ""  # what nbgrader's metadata says of it besides its name: points, flags, schema
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,20 @@ class Submission:
     problem: str = ""
 
 
-def collect(folder: Path, assignment: str) -> list[Submission]:
+def submissions_in(folder: Path, assignment: str, others: Collection[str] = ()) -> list[Submission]:
     """Every submission in `folder`, ordered by learner, one for each.
 
-    A learner with two different files has a submission with a problem, and so has one with none.
+    A learner with two different files has a submission with a problem, and so has one with none;
+    but one whose folder holds only the folders of `others`, which are further exercises, has none.
     """
     files: defaultdict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in IGNORED:
             continue
         if path.is_dir() and not path.is_symlink():
-            files[printable(path.name)] += notebooks_below(path, assignment)
+            _, holds, _ = next(os.walk(path), ("", [], []))
+            if assignment in holds or not set(holds) & set(others):
+                files[printable(path.name)] += notebooks_below(path, assignment)
         else:
             files[printable(student_of(path.name))].append(path)
     return [chosen(student, paths, folder, assignment) for student, paths in sorted(files.items())]
@@ -104,7 +109,9 @@ def notebooks_below(folder: Path, assignment: str) -> Iterator[Path]:
 def chosen(student: str, paths: list[Path], folder: Path, assignment: str) -> Submission:
     """The one submission among a learner's files."""
     if not paths:
-        return Submission(student, folder / student, problem="There is no notebook in the folder.")
+        others = ", ".join(instead_in(folder / student))
+        problem = f"There is no notebook in the folder{f', but {others}' if others else ''}."
+        return Submission(student, folder / student, problem=problem)
     if student == assignment:
         return Submission(student, paths[0], problem="The file does not say whose it is.")
     read = [read_file(student, path) for path in paths]
@@ -114,6 +121,12 @@ def chosen(student: str, paths: list[Path], folder: Path, assignment: str) -> Su
     return Submission(
         student, paths[0], problem=f"There are {len(paths)} different files: {names}."
     )
+
+
+def instead_in(folder: Path) -> list[str]:
+    """The first files in a learner's folder, by name, none of which is a notebook."""
+    names = sorted(name for _, _, names in os.walk(folder) for name in names)
+    return [printable(name) for name in names if name not in IGNORED][:3]
 
 
 def read_file(student: str, path: Path) -> Submission:
@@ -172,6 +185,7 @@ def parse_cell(cell: Any, number: int) -> Cell:
     nbgrader = nbgrader if isinstance(nbgrader, dict) else {}
     grade_id = nbgrader.get("grade_id")
     tags = metadata.get("tags")
+    claims = {key: value for key, value in nbgrader.items() if key not in ("grade_id", "checksum")}
     return Cell(
         kind=str(cell.get("cell_type")),
         source=clean(source),
@@ -179,6 +193,7 @@ def parse_cell(cell: Any, number: int) -> Cell:
         id=clean(cell["id"]) if isinstance(cell.get("id"), str) else "",
         locked=nbgrader.get("locked") is True,
         tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
+        claims=json.dumps(claims, sort_keys=True) if claims else "",
     )
 
 

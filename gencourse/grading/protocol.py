@@ -50,6 +50,10 @@ def plain(result: object, depth: int = 3) -> Value:
     NumPy arrays become tensors and lists become tuples. Raises `TypeError` for anything else.
     """
     if isinstance(result, Tensor):
+        if result.device.type == "meta":
+            raise TypeError(
+                "The function returned a tensor on the device `meta`, which holds no values."
+            )
         return result.detach().cpu().to_dense().resolve_conj().resolve_neg().clone()
     if isinstance(result, np.ndarray | np.generic):
         return torch.as_tensor(np.asarray(result)).clone()

@@ -136,7 +136,7 @@ class WrittenQuestion:
 
     name: str
     points: int
-    rubric: tuple[tuple[int, str], ...]
+    rubric: tuple[tuple[float, str], ...]
 
 
 Question: TypeAlias = FunctionQuestion | ChoiceQuestion | WrittenQuestion
@@ -275,9 +275,14 @@ def difference(
         return f"The function returned {described(output)}; {described(wanted)} was expected."
     if got.shape != wanted.shape:
         return f"The shape is {shape(got)}; {shape(wanted)} was expected."
+    coarse = ""
+    if wanted.is_floating_point() and (not got.is_floating_point() or got.dtype.itemsize < 4):
+        coarse = str(got.dtype).removeprefix("torch.")
     got, wanted = got.to(torch.float64), wanted.to(torch.float64)
     if torch.isclose(got, wanted, rtol=rtol, atol=atol, equal_nan=nan_equals_nan).all():
         return ""
+    if coarse:
+        return f"The values are of dtype {coarse}, which cannot hold what was expected."
     if bool(got.isnan().any()):
         return "Some values are NaN, not a number."
     if bool(got.isinf().any()) and not bool(wanted.isinf().any()):
@@ -293,7 +298,7 @@ def described(value: Value) -> str:
         kind = str(value.dtype).removeprefix("torch.")
         return f"a {kind} tensor of shape {shape(value)}" if value.ndim else f"a {kind} scalar"
     if isinstance(value, tuple):
-        return f"a tuple of {len(value)} values"
+        return f"a tuple or list of {len(value)} values"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return f"a value of type {type(value).__name__}"

@@ -10,31 +10,46 @@ makes in ~/courses/autumn
     nbgrader_config.py             so that nbgrader's formgrader finds all this
     .marking-key                   decides the secret inputs of this course: for nobody
 
+The questions weigh what the package says, unless you say otherwise:
+
+    gencourse release 02-vae --course ~/courses/autumn --points kl=20 --points sign-off=0
+
+gives 20 points for `kl` and leaves `sign-off` without any. Where several people mark at once, keep
+the gradebook in a PostgreSQL database, with --gradebook postgresql://user@host/name.
+
 Several exercises can be released into one course, and an exercise can be released again, as long as
 its questions stay the same. Keep the folder private: whoever reads it knows the solutions.
 
-Then give the learners release/02-vae/02-vae.ipynb, or let them open it in Colab from the book, and
-mark what comes back with `gencourse grade`.
+Then give the learners release/02-vae/02-vae.ipynb, or let them open it in Colab from the book. Take
+in what comes back with `gencourse collect`, and mark it with `gencourse grade`.
 """
 
 import argparse
 import json
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import nbformat
 
-from gencourse.grading.gradebook import define, graded_cell, open_gradebook
+from gencourse.grading.course import KEY, CourseError, set_points, weighted
+from gencourse.grading.gradebook import (
+    GradebookError,
+    define,
+    graded_cell,
+    open_gradebook,
+    set_url,
+)
 from gencourse.grading.question import Assignment
 from gencourse.grading.questions import MODULES, assignment
 from gencourse.grading.results import write_atomically
 from gencourse.grading.strip import learner_notebook
 
-__all__ = ["KEY", "ReleaseError", "configure", "read_notebook", "release", "run"]
+__all__ = ["ReleaseError", "configure", "read_notebook", "release", "run"]
 
-KEY = ".marking-key"
 CHECKOUT = Path(__file__).parents[2]
 CONFIGURATION = """\
 # Written by `gencourse release`. Start JupyterLab in this folder to mark in nbgrader's formgrader.
@@ -42,6 +57,10 @@ import os
 
 c = get_config()  # noqa: F821
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+elsewhere = os.path.join(c.CourseDirectory.root, "gradebook.url")
+if os.path.exists(elsewhere):
+    with open(elsewhere) as file:
+        c.CourseDirectory.db_url = file.read().strip()
 # Learners' code runs in the sandbox of `gencourse grade` alone. nbgrader's own autograde would run
 # it with your rights, beside your files; with this line it runs nothing and changes no mark.
 c.Autograde.autograde_preprocessors = []
@@ -62,6 +81,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=CHECKOUT / "solutions",
         help="the folder with the solutions (default: that of this checkout)",
     )
+    parser.add_argument(
+        "--points",
+        action="append",
+        default=[],
+        metavar="QUESTION=N",
+        help="the points of one question in this course; may be given several times",
+    )
+    parser.add_argument(
+        "--gradebook",
+        metavar="URL",
+        help="a PostgreSQL database for the gradebook (default: gradebook.db in the course)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,20 +100,44 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.name not in MODULES:
             raise ReleaseError(f"No exercise is called {args.name}; there is {', '.join(MODULES)}.")
-        learners = release(assignment(args.name), args.course, args.solutions)
-    except (ReleaseError, ValueError) as problem:
+        learners = release(
+            assignment(args.name),
+            args.course,
+            args.solutions,
+            points=dict(map(points_given, args.points)),
+            gradebook_url=args.gradebook,
+        )
+    except (ReleaseError, CourseError, GradebookError, ValueError) as problem:
         print(f"gencourse release: {problem}", file=sys.stderr)
         return 2
     print(f"The learners' notebook is {learners}")
-    print(f"To mark what comes back: gencourse grade SUBMISSIONS --course {args.course}")
+    print(f"When it comes back: gencourse collect EXPORT --course {args.course}")
+    print(f"              then: gencourse grade --course {args.course}")
     return 0
 
 
-def release(exercise: Assignment, course: Path, solutions: Path) -> Path:
+def points_given(text: str) -> tuple[str, int]:
+    """`kl=20` as a question and its points. Raises `ReleaseError` for anything else."""
+    name, _, number = text.partition("=")
+    if not number.strip().isdecimal():
+        raise ReleaseError(f"--points takes QUESTION=N, as in kl=20; this is {text!r}.")
+    return name.strip(), int(number)
+
+
+def release(
+    exercise: Assignment,
+    course: Path,
+    solutions: Path,
+    *,
+    points: Mapping[str, int] = MappingProxyType({}),
+    gradebook_url: str | None = None,
+) -> Path:
     """Release an exercise into a course, and return the path of the learners' notebook.
 
-    Raises `ReleaseError` when the solutions are not there or do not agree with the questions, or
-    when the folder holds something that is no course.
+    `points` are those that differ from the package's; they are remembered. Raises `ReleaseError`
+    when the solutions are not there or do not agree with the questions, or when the folder holds
+    something that is no course; `CourseError` for points of a question that there is not; and
+    `GradebookError`.
     """
     name = exercise.name
     source = solutions / f"{name}.ipynb"
@@ -99,13 +154,33 @@ def release(exercise: Assignment, course: Path, solutions: Path) -> Path:
         learners = read_notebook(published)
     compare(exercise, learners, source)
     make_course(course)
+    if points:
+        set_points(course, exercise, points)
+    if gradebook_url:
+        set_url(course, gradebook_url)
+    own = weighted(course, exercise)
+    text = published.read_bytes() if published.is_file() else json.dumps(learners).encode()
+    if own != exercise:
+        reweigh(learners, own)
+        text = json.dumps(learners, indent=1, ensure_ascii=False).encode()
     with open_gradebook(course) as gradebook:
         define(gradebook, name, learners)
     write_atomically(course / "source" / name / source.name, source.read_bytes())
     target = course / "release" / name / source.name
-    text = published.read_bytes() if published.is_file() else json.dumps(learners).encode()
     write_atomically(target, text)
     return target
+
+
+def reweigh(notebook: Any, exercise: Assignment) -> None:
+    """Give the graded cells of a notebook the points of a course, and say so at its top."""
+    points = {graded_cell(question): question.points for question in exercise.questions}
+    for cell in notebook.cells:
+        about = cell.metadata.get("nbgrader", {})
+        if about.get("grade_id") in points and about.get("grade"):
+            about["points"] = points[about["grade_id"]]
+    said = ", ".join(f"{question.name} {question.points}" for question in exercise.questions)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
+    first.source += f"\n\n**Points in this course:** {said}. They replace those in the text."
 
 
 def compare(exercise: Assignment, notebook: Any, path: Path) -> None:

@@ -10,6 +10,9 @@ points are those of the release, and an answer is found by the strongest sign th
 4. the name of the function or variable that it defines;
 5. for an answer in words, its place between given cells.
 
+What was changed in a cell that is not the learner's to change does no harm, since ours takes its
+place. It is said, so that a person may look.
+
 An untouched stub is no answer. The fourth sign counts only where no answer bears one of the first
 three. Where two different answers remain, the question waits for a person.
 """
@@ -53,6 +56,7 @@ class Repaired:
 
     steps: list[Step]
     answers: dict[str, Answer]
+    flags: tuple[str, ...] = ()  # what a person may want to know of the notebook as a whole
 
 
 def graft(release: Sequence[Cell], submitted: Sequence[Cell], assignment: Assignment) -> Repaired:
@@ -60,6 +64,7 @@ def graft(release: Sequence[Cell], submitted: Sequence[Cell], assignment: Assign
     places = {cell.grade_id: place for place, cell in enumerate(release) if cell.grade_id}
     stubs = {question.name: release[places[question.name]] for question in assignment.questions}
     signs = [sign_of(cell, stubs, assignment.questions) for cell in submitted]
+    foreign = names_unknown_to(release, submitted)
     answers: dict[str, Answer] = {}
     origins: dict[int, int] = {}  # from a cell that was submitted to its place in the release
     for question in assignment.questions:
@@ -76,6 +81,8 @@ def graft(release: Sequence[Cell], submitted: Sequence[Cell], assignment: Assign
         origins |= dict.fromkeys([*empty, *used], places[name])
         if not found:
             answers[name] = Answer(note="Its cell is missing from the notebook.")
+            if foreign:
+                answers[name] = Answer(problem="Its cell is missing, and the notebook is another.")
             if any(defines(question, cell) for cell in submitted):
                 answers[name] = Answer(problem="It is defined in the cell of another question.")
     origins |= match_given(release, submitted, origins, stubs)
@@ -92,7 +99,48 @@ def graft(release: Sequence[Cell], submitted: Sequence[Cell], assignment: Assign
             elif texts:
                 problem = "There is no answer in its place, but the notebook has text elsewhere."
                 answers[question.name] = Answer(problem=problem)
-    return Repaired(in_order(release, submitted, origins, answers), answers)
+    flags = [*other_version(foreign), *changes(release, submitted)]
+    return Repaired(in_order(release, submitted, origins, answers), answers, tuple(flags))
+
+
+def names_unknown_to(release: Sequence[Cell], submitted: Sequence[Cell]) -> list[str]:
+    """The grade_ids in a notebook that the release does not have."""
+    known = {cell.grade_id for cell in release}
+    return list(dict.fromkeys(c.grade_id for c in submitted if c.grade_id not in known))
+
+
+def other_version(foreign: Sequence[str]) -> list[str]:
+    """That a notebook was made from another version of the exercise, by what only that one has."""
+    if not foreign:
+        return []
+    names = ", ".join(name[:40] for name in foreign[:3]) + (" and more" if foreign[3:] else "")
+    return [f"It seems to be another version of the exercise, with {names}."]
+
+
+def changes(release: Sequence[Cell], submitted: Sequence[Cell]) -> list[str]:
+    """What was done to the cells that are known by a grade_id, each in a sentence."""
+    named = [cell for cell in release if cell.grade_id]
+    by_name: dict[str, list[Cell]] = {cell.grade_id: [] for cell in named}
+    for cell in submitted:
+        if cell.grade_id in by_name:
+            by_name[cell.grade_id].append(cell)
+    if not any(by_name.values()):
+        return ["Its cells have lost their metadata."]
+    flags = []
+    for ours in named:
+        theirs, name = by_name[ours.grade_id], ours.grade_id
+        if not theirs and ours.locked:
+            flags.append(f"{name} was deleted, or has lost its metadata.")
+        elif len(theirs) > 1:
+            flags.append(f"{name} stands there {len(theirs)} times.")
+        if ours.locked and any(contents(cell) != contents(ours) for cell in theirs):
+            flags.append(f"{name} was edited.")
+        if any(cell.claims != ours.claims for cell in theirs):
+            flags.append(f"The points or the flags of {name} were changed.")
+    first_seen = list(dict.fromkeys(c.grade_id for c in submitted if c.grade_id in by_name))
+    if first_seen != [cell.grade_id for cell in named if by_name[cell.grade_id]]:
+        flags.append("Its cells stand in another order.")
+    return [f"{flag} Ours was used." if "was" in flag else flag for flag in flags]
 
 
 def sign_of(

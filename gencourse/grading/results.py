@@ -17,7 +17,16 @@ from typing import Any, NamedTuple
 
 from gencourse.grading.marking import Mark
 
-__all__ = ["CellAsMarked", "Result", "load", "load_all", "safe_name", "save", "write_atomically"]
+__all__ = [
+    "CellAsMarked",
+    "Result",
+    "forget_unfinished",
+    "load",
+    "load_all",
+    "safe_name",
+    "save",
+    "write_atomically",
+]
 
 
 class CellAsMarked(NamedTuple):
@@ -37,11 +46,13 @@ class Result:
     file: str
     digest: str  # of the submission, the release and the questions
     problem: str = ""
+    flags: tuple[str, ...] = ()  # what a person may want to know of the notebook as a whole
     marks: tuple[Mark, ...] = ()
     cells: tuple[CellAsMarked, ...] = ()
     seconds: float = 0.0
 
 
+ASIDE = ".aside-"  # how a file begins that is being written
 LONGEST_NAME = 120  # bytes; file systems allow 255, and names grow on the way
 
 
@@ -68,7 +79,8 @@ def read_result(path: Path) -> Result | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         marks = tuple(mark_from(mark) for mark in data.pop("marks"))
         cells = tuple(CellAsMarked(*cell) for cell in data.pop("cells"))
-        return Result(marks=marks, cells=cells, **data)
+        flags = tuple(data.pop("flags"))
+        return Result(marks=marks, cells=cells, flags=flags, **data)
     except (OSError, ValueError, KeyError, TypeError):
         return None  # as if it had not been marked yet
 
@@ -92,7 +104,7 @@ def safe_name(student: str) -> str:
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file at once, so that no reader and no interruption finds half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=ASIDE)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -102,3 +114,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         os.unlink(aside)
         raise
+
+
+def forget_unfinished(course: Path) -> None:
+    """Remove what a process that was killed had not finished writing. Needs the course's lock."""
+    for path in course.rglob(f"{ASIDE}*"):
+        path.unlink()

@@ -11,28 +11,26 @@ with everything in it.
 longer than marking. None is ever used for two learners.
 """
 
-import importlib
 import os
 import select
-import shutil
-import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import matplotlib
-import torch
-
-import gencourse
+from gencourse.grading.backends import (
+    BACKENDS,
+    SCRATCH,
+    THREADS,
+    Backend,
+    Bubblewrap,
+    SandboxUnavailableError,
+    python_roots,
+)
 from gencourse.grading.protocol import (
     HEADER,
     ProtocolError,
@@ -42,31 +40,26 @@ from gencourse.grading.protocol import (
     unpack,
 )
 from gencourse.grading.question import Failure
-from gencourse.grading.seccomp import no_children
 
-__all__ = ["DeadError", "Sandbox", "SandboxUnavailableError", "Sandboxes", "self_test"]
+__all__ = [
+    "DeadError",
+    "Sandbox",
+    "SandboxUnavailableError",
+    "Sandboxes",
+    "choose",
+    "self_test",
+]
 
-MEMORY = 4 << 30  # bytes of address space; PyTorch takes 0.6 GB of it
-SCRATCH = 64 << 20  # bytes that may be written
 SECONDS_TO_START = 120.0
 SECONDS_TO_END = 10.0
+SECONDS_BETWEEN_COUNTS = 0.2  # of the threads in a sandbox
 LONGEST_MESSAGE = 400  # letters, of a reply that anybody in the sandbox may have written
-PACKAGE = Path(gencourse.__file__).parent
 HERE = Path(__file__).parent
-INSIDE = "/marking"
 KINDS = ("no answer", "raised", "memory", "exit", "type")
-INSTALL = """\
-Marking needs a sandbox, and none could be started: {reason}
-
-Install bubblewrap 0.8 or later (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install
-bubblewrap; Arch: pacman -S bubblewrap). It needs Linux with unprivileged user namespaces. Where
-AppArmor forbids them (Ubuntu 24.04), allow them for bwrap with a profile in /etc/apparmor.d.
-On macOS and Windows, mark inside a Linux virtual machine.
-No answer was run, and no mark was changed."""
-
 
 GONE = "The code ended the Python process."
 NOT_AN_ANSWER = "The code wrote where only the marker writes."
+CROWDED = f"The code started more threads than the {THREADS} there may be."
 PROBE = """
 import os, resource, socket
 def holds(action):
@@ -93,11 +86,12 @@ assert set(os.listdir("/proc/self/fd")) <= set("0123456789"), "an open file was 
 """
 
 
-class SandboxUnavailableError(RuntimeError):
-    """No sandbox can be had on this machine. The message says what to install."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(INSTALL.format(reason=reason))
+CROWD = """
+import threading, time
+for _ in range(2000):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+time.sleep(5)
+"""
 
 
 class DeadError(RuntimeError):
@@ -108,6 +102,9 @@ class DeadError(RuntimeError):
         self.failure = Failure(kind, message)
 
 
+BUBBLEWRAP = Bubblewrap()
+
+
 class Sandbox:
     """One process that runs the cells of one learner.
 
@@ -115,25 +112,16 @@ class Sandbox:
     Starting does not wait: the first request does.
     """
 
-    def __init__(self, modules: Sequence[str] = (), preload: Sequence[str] = ()) -> None:
-        self.started = time.monotonic()
+    def __init__(
+        self,
+        modules: Sequence[str] = (),
+        preload: Sequence[str] = (),
+        backend: Backend = BUBBLEWRAP,
+    ) -> None:
+        self.begun = time.monotonic()
         self.ready = False
-        try:
-            filter_program = no_children()
-        except RuntimeError as error:
-            raise SandboxUnavailableError(str(error)) from error
-        with tempfile.TemporaryFile() as filter_file:
-            filter_file.write(filter_program)
-            filter_file.seek(0)
-            self.process = subprocess.Popen(
-                command(modules, preload, filter_file.fileno()),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=[filter_file.fileno()],
-                start_new_session=True,  # Ctrl-C is for the marker, and must not end an answer
-                bufsize=0,
-            )
+        self.started = backend.start(modules, preload)
+        self.process = self.started.process
         pipes = (self.process.stdin, self.process.stdout, self.process.stderr)
         self.pipes = [pipe for pipe in pipes if pipe]
         self.requests, self.replies, self.complaints = (pipe.fileno() for pipe in self.pipes)
@@ -156,7 +144,7 @@ class Sandbox:
         if self.ready:
             return
         try:
-            self._receive(self.started + SECONDS_TO_START)
+            self._receive(self.begun + SECONDS_TO_START)
         except (DeadError, TimeoutError) as error:
             self._end()
             complaint = (
@@ -242,16 +230,21 @@ class Sandbox:
     def _await(self, descriptor: int, event: int, deadline: float) -> None:
         poll = select.poll()
         poll.register(descriptor, event)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise TimeoutError
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            if poll.poll(min(left, SECONDS_BETWEEN_COUNTS) * 1000):
+                return
+            if self.started.threads() > THREADS:
+                raise DeadError("threads", CROWDED)
+            if left <= SECONDS_BETWEEN_COUNTS:
+                raise TimeoutError
 
     def _readable(self, descriptor: int, seconds: float) -> bool:
         return bool(select.select([descriptor], [], [], seconds)[0])
 
     def _end(self) -> None:
         if self.process.returncode is None:
-            # The whole group: a bubblewrap that is still starting has a child not yet tied to it.
-            os.killpg(self.process.pid, signal.SIGKILL)
+            self.started.kill()
         self.process.wait()
         # The pipe closes when the last process of the sandbox is gone, and its memory with it.
         while self._readable(self.replies, SECONDS_TO_END) and os.read(self.replies, 1 << 16):
@@ -271,10 +264,11 @@ class Sandboxes:
         modules: Sequence[str] = (),
         preload: Sequence[str] = (),
         *,
+        backend: Backend = BUBBLEWRAP,
         ahead: int = 1,
         needed: float = float("inf"),
     ) -> None:
-        self.modules, self.preload = modules, preload
+        self.modules, self.preload, self.backend = modules, preload, backend
         self.needed = needed
         self.lock = threading.Lock()
         self.waiting: deque[Sandbox] = deque()
@@ -292,12 +286,17 @@ class Sandboxes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every sandbox that still lives; those taken live on only when a batch is stopped."""
         with self.lock:
             self.closed = True
         for sandbox in self.waiting:
             sandbox.close()
-        for sandbox in self.taken:  # only those of a batch that was interrupted still live
-            sandbox.process.kill()
+        for sandbox in self.taken:
+            if sandbox.process.poll() is None:
+                sandbox.started.kill()
 
     def take(self) -> Sandbox:
         """A sandbox that nobody has used, ready; another is started in its place."""
@@ -313,93 +312,26 @@ class Sandboxes:
 
     def _start(self) -> Sandbox:
         self.needed -= 1
-        return Sandbox(self.modules, self.preload)
+        return Sandbox(self.modules, self.preload, self.backend)
 
 
-def command(modules: Sequence[str], preload: Sequence[str], filter_descriptor: int) -> list[str]:
-    """The command line that starts `worker.py` in bubblewrap.
+def choose(name: str, private: Sequence[Path]) -> Backend:
+    """The sandbox of this name, or, for "auto", the first that is here and holds.
 
-    Raises `SandboxUnavailableError` where there is no bubblewrap, or one too old.
+    Raises `SandboxUnavailableError` with what every candidate lacks.
     """
-    bubblewrap = shutil.which("bwrap")
-    if bubblewrap is None:
-        raise SandboxUnavailableError("there is no `bwrap` on the PATH.")
-    roots = python_roots()
-    mounts = ["--ro-bind", "/usr", "/usr"]
-    for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
-        if os.path.islink(name):
-            mounts += ["--symlink", os.readlink(name), name]
-        else:
-            mounts += ["--ro-bind-try", name, name]
-    mounts += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    for root in roots:
-        mounts += ["--ro-bind", str(root), str(root)]
-    if any(PACKAGE.is_relative_to(root) for root in (Path("/usr"), *roots)):
-        mounts += ["--size", "4096", "--tmpfs", str(PACKAGE), "--remount-ro", str(PACKAGE)]
-    for path in font_lists():
-        mounts += ["--ro-bind", str(path), f"/tmp/{path.name}"]
-    for path in (HERE / "worker.py", HERE / "protocol.py", *course_files(modules)):
-        mounts += ["--ro-bind", str(path), f"{INSIDE}/gencourse/{path.relative_to(PACKAGE)}"]
-    environment = {
-        "HOME": "/tmp",
-        "LANG": "C.UTF-8",
-        "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": "/tmp",
-        "OMP_NUM_THREADS": "1",
-        "PATH": "/usr/bin:/bin",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-        "PYTHONPATH": INSIDE,
-    }
-    return [
-        *(bubblewrap, "--unshare-all", "--unshare-user", "--disable-userns"),
-        *("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "marking"),
-        *("--uid", "1000", "--gid", "1000", "--seccomp", str(filter_descriptor)),
-        "--clearenv",
-        *(part for pair in environment.items() for part in ("--setenv", *pair)),
-        # For root, /proc/sys is the host's to write to, unless all of /proc is read-only.
-        *("--proc", "/proc", "--remount-ro", "/proc"),
-        *("--dev", "/dev", "--remount-ro", "/dev"),
-        *("--size", str(SCRATCH), "--tmpfs", "/dev/shm"),
-        *("--size", str(SCRATCH), "--tmpfs", "/tmp", "--chdir", "/tmp"),
-        *mounts,  # behind /tmp, because Python may be installed there
-        *("--remount-ro", "/"),
-        *("--", sys.executable, "-m", "gencourse.grading.worker", str(MEMORY), *preload),
-    ]
+    reasons = []
+    for candidate, backend in BACKENDS.items():
+        if name in (candidate, "auto"):
+            try:
+                self_test(private, backend())
+                return backend()
+            except SandboxUnavailableError as error:
+                reasons.append(f"{candidate}: {error.reason}")
+    raise SandboxUnavailableError("\n  ".join(["", *reasons]))
 
 
-def python_roots() -> list[Path]:
-    """The folders outside /usr that hold this Python and its packages, none inside another."""
-    homes = {Path(sys.prefix), Path(sys.base_prefix), Path(torch.__file__).parents[1]}
-    outside = sorted(home for home in homes if not home.is_relative_to("/usr"))
-    return [a for a in outside if not any(a != b and a.is_relative_to(b) for b in outside)]
-
-
-@cache
-def font_lists() -> list[Path]:
-    """Matplotlib's list of fonts, which takes it longer to make than a notebook to be marked."""
-    importlib.import_module("matplotlib.font_manager")
-    return sorted(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))
-
-
-def course_files(modules: Sequence[str]) -> list[Path]:
-    """The files and folders of the named modules of the course, with the packages they lie in.
-
-    Raises `LookupError` for a name that is no module of the course.
-    """
-    paths = {PACKAGE / "__init__.py"}
-    for module in modules:
-        path = PACKAGE.joinpath(*module.split(".")[1:])
-        found = next((p for p in (path.with_suffix(".py"), path) if p.exists()), None)
-        if found is None or found == PACKAGE or not module.startswith("gencourse."):
-            raise LookupError(f"{module} is no module of gencourse")
-        packages = [p for p in path.parents if p.is_relative_to(PACKAGE)]
-        paths |= {found, *(p / "__init__.py" for p in packages)}
-    folders = {path for path in paths if path.is_dir()}
-    return sorted(p for p in paths if not any(folder in p.parents for folder in folders))
-
-
-def self_test(private: Sequence[Path]) -> None:
+def self_test(private: Sequence[Path], backend: Backend = BUBBLEWRAP) -> None:
     """Try to break out of a sandbox, and fail where that succeeds.
 
     `private` are paths that nothing inside may see. Raises `SandboxUnavailableError`.
@@ -409,7 +341,7 @@ def self_test(private: Sequence[Path]) -> None:
         str(path): [root.relative_to(path).parts[0] for root in roots if path in root.parents]
         for path in (item.resolve() for item in (*private, HERE, Path.home()))
     }
-    with socket.create_server(("127.0.0.1", 0)) as listener, Sandbox() as sandbox:
+    with socket.create_server(("127.0.0.1", 0)) as listener, Sandbox(backend=backend) as sandbox:
         port = listener.getsockname()[1]
         probe = PROBE.format(private=harmless, port=port, scratch=SCRATCH)
         try:
@@ -418,3 +350,11 @@ def self_test(private: Sequence[Path]) -> None:
             failure = dead.failure
         if failure is not None:
             raise SandboxUnavailableError(f"its self-test failed: {failure.message}")
+        try:
+            crowd = sandbox.run(CROWD, SECONDS_TO_START)
+        except DeadError as dead:
+            crowd = dead.failure
+        if crowd is None or crowd.kind == "time":
+            raise SandboxUnavailableError(
+                "its self-test failed: there may be any number of threads"
+            )

@@ -66,12 +66,16 @@ class AbsentWhileMarking(ModuleType):
         return self
 
 
-class Course(MetaPathFinder, Loader):
-    """Finds, after every other finder has failed, the modules of the course that are not here."""
+class Absent(MetaPathFinder, Loader):
+    """Finds, after every other finder has failed, what is not here: the course's modules, Colab's.
+
+    So a notebook that mounts its author's Drive runs on: the mount does nothing.
+    """
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Claim what belongs to the course, as a package."""
-        return ModuleSpec(name, self, is_package=True) if name.startswith("gencourse.") else None
+        """Claim what belongs to the course or to Colab, as a package."""
+        claimed = name.startswith(("gencourse.", "google.colab")) or name == "google"
+        return ModuleSpec(name, self, is_package=True) if claimed else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Put the stand-in in the module's place."""
@@ -84,8 +88,8 @@ class Course(MetaPathFinder, Loader):
 class Shell:
     """What `get_ipython()` returns while marking: commands of the notebook are skipped."""
 
-    def __getattr__(self, name: str) -> Any:
-        return lambda *args, **kwargs: None
+    def __getattr__(self, name: str) -> AbsentWhileMarking:
+        return AbsentWhileMarking(name)
 
     def run_cell_magic(self, name: str, line: str, body: str) -> None:
         """Run the cell under a magic that only measures it, and skip any other."""
@@ -156,9 +160,18 @@ def failure(error: BaseException) -> list[str]:
         text = type(error).__name__
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return ["memory", "The code asked for more memory than there is."]
+    return ["raised", text[:MESSAGE_LENGTH] + why_only_here(error, text)]
+
+
+def why_only_here(error: BaseException, text: str) -> str:
+    """What is different while marking, if that may be the cause of an error."""
     if AbsentWhileMarking.__name__ in text:
-        text += " (the course's own functions are absent while an exercise is marked)"
-    return ["raised", text[:MESSAGE_LENGTH]]
+        return " (the course's own functions are absent while an exercise is marked)"
+    if isinstance(error, OSError):
+        return " (while an exercise is marked there is no network, no program and no file to use)"
+    if "CUDA" in text:
+        return " (there is no GPU while an exercise is marked: use the device of the inputs)"
+    return ""
 
 
 def reply(request: dict[str, Any], arguments: tuple[Value, ...]) -> bytes:
@@ -192,7 +205,7 @@ def prepare(memory: int, modules: list[str]) -> None:
     grading.__dict__["runs"] = lambda *args, **kwargs: False  # given cells then draw no picture
     grading.__path__ = []  # a package: its modules are absent too
     importlib.import_module("gencourse").__dict__["grading"] = grading
-    sys.meta_path.append(Course())
+    sys.meta_path.append(Absent())
     sys.modules["__main__"] = notebook
     builtins.input = no_input
     builtins.__dict__["get_ipython"] = Shell

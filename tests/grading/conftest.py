@@ -2,8 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
+from sample_exercise import SAMPLE
+
+from gencourse.grading import questions
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +17,11 @@ def sandboxed() -> None:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def sample_is_listed() -> Iterator[None]:
+    """The sample exercise among those that the commands know."""
+    questions.MODULES[SAMPLE.name] = "sample_exercise"
+    yield
+    del questions.MODULES[SAMPLE.name]

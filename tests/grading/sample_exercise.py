@@ -80,7 +80,7 @@ SQUARE = FunctionQuestion(
     ),
 )
 WORDS = WrittenQuestion("why", points=5, rubric=((3, "Says why."), (2, "Says <when>.")))
-SAMPLE = Assignment("00-sample", (CHOICE, SOFTPLUS, SQUARE, WORDS))
+SAMPLE = ASSIGNMENT = Assignment("00-sample", (CHOICE, SOFTPLUS, SQUARE, WORDS))
 
 RIGHT = {
     "verbs": (

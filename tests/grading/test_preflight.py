@@ -12,9 +12,9 @@ from gencourse.grading.preflight import (
     MAX_BYTES,
     Cell,
     NotANotebookError,
-    collect,
     parse_notebook,
     student_of,
+    submissions_in,
 )
 
 NOTEBOOK = b'{"cells": [{"cell_type": "code", "source": ["a = 1\\n", "b = 2"]}]}'
@@ -43,7 +43,7 @@ def test_a_name_is_never_lost_to_the_marks_of_a_copy(name):
 
 
 def problems(folder):
-    return {s.student: s.problem for s in collect(folder, "02-vae")}
+    return {s.student: s.problem for s in submissions_in(folder, "02-vae")}
 
 
 def test_a_flat_folder(tmp_path):

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from gencourse.grading import sandbox as sandbox_module
+from gencourse.grading import backends
+from gencourse.grading.backends import course_files
 from gencourse.grading.question import Failure
 from gencourse.grading.sandbox import (
     DeadError,
+    Sandbox,
     Sandboxes,
     SandboxUnavailableError,
-    course_files,
     self_test,
 )
 
@@ -94,8 +95,9 @@ def test_what_belongs_to_the_notebook_and_not_to_python_is_skipped(room):
         %matplotlib inline
         !pip install something
         from google.colab import drive
+        drive.mount("/content/drive")
     """
-    assert "google" in run(room, source).message
+    assert run(room, source) is None
     assert run(room, "%%time\ntimed = 3") is None
     assert (
         run(room, "display(timed); get_ipython().system('ls'); from gencourse.nn import MLP")
@@ -214,14 +216,14 @@ def test_an_interrupted_batch_leaves_no_process(sandboxed):
 
 
 def test_the_package_is_hidden_where_it_is_installed_beside_python(sandboxed, monkeypatch):
-    roots = [*sandbox_module.python_roots(), sandbox_module.PACKAGE.parent]
-    monkeypatch.setattr(sandbox_module, "python_roots", lambda: roots)
-    with sandbox_module.Sandbox() as room:
-        assert run(room, f"import os; assert os.listdir('{sandbox_module.PACKAGE}') == []") is None
+    roots = [*backends.python_roots(), backends.PACKAGE.parent]
+    monkeypatch.setattr(backends, "python_roots", lambda: roots)
+    with Sandbox() as room:
+        assert run(room, f"import os; assert os.listdir('{backends.PACKAGE}') == []") is None
 
 
 def test_modules_of_the_course_are_let_in_one_by_one():
-    inside = {path.relative_to(sandbox_module.PACKAGE) for path in course_files(["gencourse.nn"])}
+    inside = {path.relative_to(backends.PACKAGE) for path in course_files(["gencourse.nn"])}
     assert inside == {Path("__init__.py"), Path("nn")}
     with pytest.raises(LookupError):
         course_files(["gencourse"])
