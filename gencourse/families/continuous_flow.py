@@ -16,6 +16,8 @@ gives is exact up to the method's error: of the order of h for Euler, of h⁴ fo
 Shapes: B points in a batch, D coordinates. Times are scalars.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor, nn
 
@@ -23,7 +25,7 @@ from gencourse.families.flow import Flow, StandardNormal
 from gencourse.families.inputs import check_batch, refuse_condition
 from gencourse.nn.transforms import Transform
 
-__all__ = ["Continuous", "ContinuousFlow", "Velocity", "hutchinson_trace", "trace"]
+__all__ = ["Continuous", "ContinuousFlow", "Velocity", "hutchinson_trace", "integrate", "trace"]
 
 
 class Velocity(nn.Module):
@@ -75,34 +77,36 @@ class Continuous(Transform):
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x(1), (B, D), and the log-determinant (B,): exact trace, or Hutchinson's with `noise`."""
-        return self._solve(x, 0.0, 1.0, noise)
+        return self._with_volume(x, 0.0, 1.0, noise)
 
     def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        return self._solve(y, 1.0, 0.0, None)
+        return self._with_volume(y, 1.0, 0.0, None)
 
-    def _solve(
+    def follow(self, x: Tensor, start: float, end: float) -> Tensor:
+        """Where the points x (B, D) of time `start` are at `end`, (B, D): no trace is computed."""
+
+        def rates(t: float, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return (self.velocity(x.new_tensor(t), *state),)
+
+        (x,) = integrate(rates, (x,), start, end, self.steps, self.solver)
+        return x
+
+    def _with_volume(
         self, x: Tensor, start: float, end: float, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        h = (end - start) / self.steps
-        total = x.new_zeros(len(x))
-        for step in range(self.steps):
-            t = start + step * h
-            v, rate, moved, grown = None, None, torch.zeros_like(x), torch.zeros_like(total)
-            for share, weight in STAGES[self.solver]:
-                place = x if v is None else x + share * h * v
-                v, rate = self._rates(t + share * h, place, noise)
-                moved, grown = moved + weight * v, grown + weight * rate
-            x, total = x + h * moved, total + h * grown
-        return x, total
-
-    def _rates(self, t: float, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The velocity, and the rate at which the log-volume grows."""
         differentiable = torch.is_grad_enabled()
-        with torch.enable_grad():
-            x = x if x.requires_grad else x.detach().requires_grad_()
-            v = self.velocity(x.new_tensor(t), x)
-            rate = trace(x, v) if noise is None else hutchinson_trace(x, v, noise)
-        return (v, rate) if differentiable else (v.detach(), rate.detach())
+
+        def rates(t: float, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            place, _ = state
+            with torch.enable_grad():
+                place = place if place.requires_grad else place.detach().requires_grad_()
+                v = self.velocity(place.new_tensor(t), place)
+                growth = trace(place, v) if noise is None else hutchinson_trace(place, v, noise)
+            return (v, growth) if differentiable else (v.detach(), growth.detach())
+
+        state = (x, x.new_zeros(len(x)))
+        x, log_det = integrate(rates, state, start, end, self.steps, self.solver)
+        return x, log_det
 
 
 # Each stage of a Runge-Kutta method: where in the step it looks, and its weight in the sum.
@@ -110,6 +114,30 @@ STAGES = {
     "euler": ((0.0, 1.0),),
     "rk4": ((0.0, 1 / 6), (0.5, 1 / 3), (0.5, 1 / 3), (1.0, 1 / 6)),
 }
+
+
+def integrate(
+    rates: Callable[[float, tuple[Tensor, ...]], tuple[Tensor, ...]],
+    state: tuple[Tensor, ...],
+    start: float,
+    end: float,
+    steps: int,
+    solver: str,
+) -> tuple[Tensor, ...]:
+    """Follow d(state)/dt = rates(t, state) from `start` to `end` in equal Runge-Kutta steps.
+
+    state: tensors of any shapes; rates returns as many, of the same shapes.
+    """
+    h = (end - start) / steps
+    for step in range(steps):
+        t, total = start + step * h, [torch.zeros_like(part) for part in state]
+        found = tuple(total)
+        for share, weight in STAGES[solver]:
+            place = tuple(a + share * h * b for a, b in zip(state, found, strict=True))
+            found = rates(t + share * h, place)
+            total = [a + weight * b for a, b in zip(total, found, strict=True)]
+        state = tuple(a + h * b for a, b in zip(state, total, strict=True))
+    return state
 
 
 class ContinuousFlow(Flow):
@@ -132,3 +160,10 @@ class ContinuousFlow(Flow):
         noise = 2 * torch.bernoulli(half, generator=generator) - 1
         z, log_det = self.transform.forward(x, noise)
         return -(self.base.log_prob(z) + log_det).mean()
+
+    @torch.no_grad()
+    def sample(self, n: int, condition: None = None, generator: Generator | None = None) -> Tensor:
+        """n draws, (n, D): noise followed back from time 1 to time 0."""
+        refuse_condition(condition, self)
+        z = self.base.sample(n, next(self.parameters()), generator)
+        return self.transform.follow(z, 1.0, 0.0)
