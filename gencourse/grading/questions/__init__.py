@@ -11,12 +11,15 @@ from gencourse.grading.question import Assignment, Question
 __all__ = ["MODULES", "PAGES", "assignment", "find"]
 
 # The chapters that a question may send its reader to, by number: the names of their pages.
-PAGES = {1: "01-map", 2: "02-vae"}
+PAGES = {1: "01-map", 2: "02-vae", 3: "03-gan", 4: "04-flow", 5: "05-autoregressive"}
 
 # The exercise's name, which is also the chapter's, and the module with its questions.
 MODULES = {
     "01-map": "gencourse.grading.questions.taxonomy",
     "02-vae": "gencourse.grading.questions.vae",
+    "03-gan": "gencourse.grading.questions.gan",
+    "04-flow": "gencourse.grading.questions.flow",
+    "05-autoregressive": "gencourse.grading.questions.autoregressive",
 }
 
 
