@@ -36,7 +36,7 @@ RESULT = RESULTS / "speed_gap.json"
 SIDE = 64
 D = SIDE**2
 STEPS = (4, 10, 25, 50, 250)
-BATCHES = (1, 4, 16)
+BATCHES = (1, 4)
 WHOLE_PASSES = 256
 REPETITIONS = 3
 

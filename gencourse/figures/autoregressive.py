@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import MultipleLocator
 from torch import Tensor, nn
 
 from gencourse.data import Target
@@ -140,8 +141,8 @@ def speed_gap(results: Mapping[str, Any], batch: str) -> None:
     a_pass = seconds[-1] / steps[-1]
     far = [steps[0], 8 * results["values"]]
     ax.plot(far, [a_pass * t for t in far], color=OTHER, lw=0.8, alpha=0.6)
-    ax.plot(steps, seconds, FAMILIES["diffusion"].marker, color=OTHER, label="T passes")
-    ax.text(steps[0], seconds[0] * 2.2, "refine the whole, T passes", color=OTHER)
+    ax.plot(steps, seconds, FAMILIES["diffusion"].marker, color=OTHER)
+    ax.text(steps[2] * 1.2, seconds[2] * 0.6, "refine the whole, T passes", color=OTHER)
     for name, label, style in (
         ("whole", "chain, a pass for each value", "-"),
         ("cached", "chain, computing only what is new", "--"),
@@ -175,13 +176,14 @@ def exposure(on_data: Tensor, on_own: Tensor, unseen: Tensor) -> None:
     _, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9))
     left.plot(k, on_data, color=INK, marker="o", ms=3)
     left.plot(k, on_own, color=MODEL, marker="P", ms=4)
-    left.text(k[-1], float(on_data[-1]), " data's", color=INK, va="center")
-    left.text(k[-1], float(on_own[-1]), " its own", color=MODEL, va="center")
+    left.text(k[-1], float(on_data[-1]), " data's", color=INK, va="top")
+    left.text(k[-1], float(on_own[-1]), " its own", color=MODEL, va="bottom")
     left.set(xlabel="pixel k of the chain", ylabel="nats", ylim=(0, None), xlim=(1, len(k) + 2))
     left.set_title("Error of a conditional, by whose prefix")
     right.bar(k, unseen, color=NOISE, width=0.8)
     right.set(xlabel="pixel k of the chain", ylim=(0, None))
     right.set_title("Own prefixes that training never showed")
+    right.yaxis.set_major_locator(MultipleLocator(0.05))
     right.yaxis.set_major_formatter("{x:.0%}")
 
 
