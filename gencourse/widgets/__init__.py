@@ -3,5 +3,7 @@
 from gencourse.widgets.flow_grid import FlowGrid
 from gencourse.widgets.gan_game import GanGame
 from gencourse.widgets.latent_plane import LatentPlane
+from gencourse.widgets.pixel_chain import PixelChain
+from gencourse.widgets.ring_race import RingRace
 
-__all__ = ["FlowGrid", "GanGame", "LatentPlane"]
+__all__ = ["FlowGrid", "GanGame", "LatentPlane", "PixelChain", "RingRace"]

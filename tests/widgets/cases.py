@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page
 
-from gencourse.widgets import FlowGrid, GanGame
+from gencourse.widgets import FlowGrid, GanGame, PixelChain, RingRace
 from gencourse.widgets.base import LiveFigure
 
 OpenCase = Callable[..., Page]
@@ -44,6 +44,17 @@ CASES = (
         ),
     ),
     Case(
+        figure=PixelChain,
+        full="x=8&seen=left&order=certain&source=digit&at=3,4&seed=2",
+        slider="row",
+        canvas=".gm-chain canvas",
+        moves=True,
+        nonsense=(
+            "x=three&seen=half&made=AA&nats=1&order=diagonal&source=me&at=28,0&seed=-1",
+            "x=33&seen=%25&made=3&nats=-1,0&order=constructor&at=1.5,2&seed=x&__proto__=1",
+        ),
+    ),
+    Case(
         figure=GanGame,
         full="data=own&points=1,1,-1,0.5&loss=hinge&penalty=true&turns=2&steps=0&seed=3",
         slider="x 1",
@@ -52,6 +63,17 @@ CASES = (
         nonsense=(
             "data=two&points=1&loss=best&turns=3&seed=-2&steps=1.5&before=x1:2&x=1,2,3",
             "points=9,9&turns=,&steps=99999&before=n9:1&x=7,0&seed=abc&__proto__=1",
+        ),
+    ),
+    Case(
+        figure=RingRace,
+        full="data=own&points=1,1,-1,0.5&steps=0&seed=3&k=5",
+        slider="neighbours k",
+        canvas=".gm-lane canvas",
+        moves=True,
+        nonsense=(
+            "data=two&points=1&seed=-2&steps=1.5&k=0&x=1,2,3",
+            "points=9,9&k=2.5&steps=99999&x=7,0&seed=abc&__proto__=1",
         ),
     ),
 )

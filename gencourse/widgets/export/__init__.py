@@ -7,7 +7,7 @@ the file (codes, their means) is computed from the weights so rounded, which the
 from collections.abc import Callable
 from pathlib import Path
 
-from gencourse.widgets.export import flow_grid, gan_game, latent_plane
+from gencourse.widgets.export import flow_grid, gan_game, latent_plane, pixel_chain, ring_race
 
 __all__ = ["EXPORTS"]
 
@@ -15,5 +15,7 @@ EXPORTS: dict[str, Callable[[Path, Path], None]] = {
     "flow-grid": flow_grid.write,
     "gan-game": gan_game.write,
     "latent-plane": latent_plane.write,
+    "pixel-chain": pixel_chain.write,
+    "ring-race": ring_race.write,
 }
 """For each figure, what writes its weights file and its picture."""
