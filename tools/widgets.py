@@ -46,22 +46,25 @@ def bundle(folder: Path) -> None:
     """Write one minified file for each module and stylesheet of js/ into `folder`.
 
     A worker, js/NAME/worker.mjs, becomes text that the figure's module imports as "worker/NAME", so
-    that it travels in the same file: a notebook has no address to load a second one from.
+    that it travels in the same file: a notebook has no address to load a second one from. Both keep
+    the names that their sources give, so that what they share is compressed once.
     """
+    modules = ("--format=esm", "--out-extension:.js=.mjs", f"--outdir={folder}")
+    shared = ("--minify-whitespace", "--minify-syntax")
+    workers = {worker.parent.name: worker for worker in SOURCE.glob("*/worker.mjs")}
+    sources = sorted([*SOURCE.glob("*.mjs"), *SOURCE.glob("*.css")])
+    _esbuild(*(path for path in sources if path.stem not in workers), "--minify", *modules)
     with tempfile.TemporaryDirectory() as aside:
-        inside = []
-        for worker in sorted(SOURCE.glob("*/worker.mjs")):
-            text = Path(aside) / f"{worker.parent.name}.txt"
-            _esbuild(worker, "--format=iife", f"--outfile={text}")
-            inside.append(f"--alias:worker/{worker.parent.name}={text}")
-        sources = sorted([*SOURCE.glob("*.mjs"), *SOURCE.glob("*.css")])
-        modules = ("--format=esm", "--out-extension:.js=.mjs", "--loader:.txt=text")
-        _esbuild(*sources, *modules, *inside, f"--outdir={folder}")
+        for name, worker in workers.items():
+            text = Path(aside) / f"{name}.txt"
+            _esbuild(worker, *shared, "--format=iife", f"--outfile={text}")
+            inside = ("--loader:.txt=text", f"--alias:worker/{name}={text}")
+            _esbuild(SOURCE / f"{name}.mjs", *shared, *modules, *inside)
 
 
 def _esbuild(*arguments: Path | str) -> None:
     command: list[Path | str] = [node_modules() / ".bin" / "esbuild", *arguments]
-    command += ["--bundle", "--minify", "--target=es2022", "--charset=utf8", "--log-level=warning"]
+    command += ["--bundle", "--target=es2022", "--charset=utf8", "--log-level=warning"]
     subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {"PATH": PATH})
 
 

@@ -2,7 +2,7 @@
 // the critic's slope points, and each move of the one redraws the ground for the other.
 
 import { arena } from "./gan-game/arena.mjs";
-import { dataset, pairs } from "./gan-game/data.mjs";
+import { dataset, pairs } from "./lib/targets.mjs";
 import { LOSSES, MADE, openGame, playOn, save, standing } from "./gan-game/game.mjs";
 import { history } from "./gan-game/history.mjs";
 import { allSteps, parseScore, positionOf, scoreOf } from "./gan-game/score.mjs";
@@ -15,7 +15,7 @@ import { uniform } from "./lib/random.mjs";
 import source from "worker/gan-game";
 
 // For the tests, which compare them with PyTorch.
-export { dataset } from "./gan-game/data.mjs";
+export { dataset } from "./lib/targets.mjs";
 export { openGame, playOn, save, standing } from "./gan-game/game.mjs";
 export { uniform } from "./lib/random.mjs";
 export { readWeights } from "./lib/weights.mjs";
@@ -90,11 +90,19 @@ export default liveFigure((frame) => {
     return signal.aborted || positionOf(state()) !== position ? null : answer;
   };
   const trains = ({ loss, penalty, turns }) => ({ loss, penalty, turns });
+  // What the worker sent, with the position that it went on from: shown when the next picture is due,
+  // so that nothing changes where nobody looks.
+  let landed = null;
   const train = async (steps) => {
+    const from = there.position;
     const answer = await ask(there.saved, state(), steps);
-    if (!answer || !playing.playing) return;
-    rate = answer.rate;
-    moveOn(answer.saved, answer.played);
+    landed = answer && { ...answer, from };
+  };
+  const land = ({ from, saved, played, rate: measured }) => {
+    landed = null;
+    if (from !== there.position) return;
+    rate = measured;
+    moveOn(saved, played);
   };
   const moveOn = (saved, played) => {
     const next = { ...state(), steps: state().steps + played };
@@ -135,7 +143,8 @@ export default liveFigure((frame) => {
     (seconds) => {
       const now = state();
       if (!reach(now)) return true; // a score is being played again: wait
-      const left = Math.min(goal, MOST_STEPS) - allSteps(now);
+      if (landed) land(landed);
+      const left = Math.min(goal, MOST_STEPS) - allSteps(state());
       if (left <= 0) return false;
       if (now.slow && goal === Infinity) slowly(seconds);
       else if (!busy) train(left);
@@ -143,7 +152,7 @@ export default liveFigure((frame) => {
     },
     () => {
       play.textContent = playing.playing ? "Pause" : "Play";
-      rate = null;
+      rate = landed = null;
       stopHalfway();
     },
   );

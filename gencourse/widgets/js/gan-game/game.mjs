@@ -3,7 +3,7 @@
 import { sigmoid, softplus } from "../lib/nn.mjs";
 import { adam, initialise, perceptron, restore } from "../lib/perceptron.mjs";
 import { gaussian, uniform } from "../lib/random.mjs";
-import { dataset } from "./data.mjs";
+import { dataset } from "../lib/targets.mjs";
 
 export const BATCH = 128;
 export const LOSSES = ["minimax", "non-saturating", "hinge", "wasserstein"];
@@ -130,7 +130,7 @@ function generatorTurn(game, { loss }, turn) {
 }
 
 /** One step: the critic's turn, then the generator's `turns`. `halfway` is called between them. */
-function playStep(game, settings, sample, halfway) {
+export function playStep(game, settings, sample, halfway) {
   criticTurn(game, settings, sample);
   halfway?.(game);
   for (let turn = 0; turn < settings.turns; turn++) generatorTurn(game, settings, turn);

@@ -1,6 +1,6 @@
-// What the generator has to learn: where the data are, and into how many parts they fall.
+// Data in the plane for models that are trained in the page, and the parts into which they fall.
 
-import { gaussian } from "../lib/random.mjs";
+import { gaussian } from "./random.mjs";
 
 const RADIUS = 2;
 const PARTS = 8;

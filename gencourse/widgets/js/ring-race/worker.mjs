@@ -1,0 +1,4 @@
+import { answering } from "../lib/background.mjs";
+import { raceOn } from "./race.mjs";
+
+answering(raceOn);
