@@ -17,7 +17,6 @@ reference, compile, triton
 Each call draws its own noise, because `rsample` cannot be handed any. float32; on a CPU one thread.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from benchmarks.kernels.side_by_side import ROUNDS, compare, machine, versions
+from benchmarks.kernels.side_by_side import compare, record
 from gencourse.kernels import reparameterize_kl
 
 RESULT = Path(__file__).parents[1] / "results" / "reparameterize_kl.json"
@@ -75,7 +74,7 @@ def forward_backward(contender: Contender, mean: Tensor, log_var: Tensor) -> Cal
 
 
 def measure(device: torch.device) -> dict[str, Any]:
-    section: dict[str, Any] = {"machine": machine(device), "versions": versions()}
+    section: dict[str, Any] = {}
     generator = torch.Generator(device).manual_seed(0)
     for batch, d in SIZES[device.type]:
         torch.compiler.reset()  # Compile for this size alone, as a training run would.
@@ -92,26 +91,5 @@ def measure(device: torch.device) -> dict[str, Any]:
     return section
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    results["protocol"] = (
-        f"contenders alternate over {ROUNDS} rounds; median and quartiles of the microseconds of a "
-        "call (on a CPU: of processor time, one thread), and of its ratio to the textbook's in the "
-        "same round"
-    )
-    for name in ["cpu"] + (["cuda"] if torch.cuda.is_available() else []):
-        results[name] = measure(torch.device(name))
-        for size, tasks in results[name].items():
-            for task in ("forward", "forward_backward"):
-                for contender, figures in tasks.get(task, {}).items():
-                    print(
-                        f"{name:4} {size:>9} {task:16} {contender:13} {figures['us']:9.1f} µs  "
-                        f"{figures['ratio']:.2f} "
-                        f"[{figures['ratio_low']:.2f}, {figures['ratio_high']:.2f}]"
-                    )
-    RESULT.write_text(json.dumps(results, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    record(RESULT, measure, tasks=("forward", "forward_backward"))

@@ -7,17 +7,20 @@ On a CPU the clock counts the time that this process ran, not the time it waited
 use one thread.
 """
 
+import contextlib
+import importlib.metadata
+import json
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["ROUNDS", "compare", "machine", "versions"]
+__all__ = ["compare", "machine", "record", "versions"]
 
 ROUNDS = 40
 SECONDS_A_ROUND = 0.01
@@ -91,9 +94,41 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
+    """The versions of what was measured, and of the peers that are installed."""
     found = {"python": platform.python_version(), "torch": torch.__version__}
-    try:
-        import triton
-    except ImportError:
-        return found
-    return {**found, "triton": triton.__version__}
+    for package in ("triton", "zuko", "nflows"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def record(
+    path: Path, measure: Callable[[torch.device], dict[str, Any]], *, tasks: Iterable[str]
+) -> None:
+    """Measure on the CPU, on one thread, and on a GPU if there is one; print, and write the file.
+
+    Args:
+        path: The result's file. A section that is not measured now stays as it was.
+        measure: Gives, for each size, for each task, what `compare` returned.
+        tasks: The names of the tasks, in the order to print.
+    """
+    torch.set_num_threads(1)
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results["protocol"] = (
+        f"contenders alternate over {ROUNDS} rounds; median and quartiles of the microseconds of a "
+        "call (on a CPU: of processor time, one thread), and of its ratio to the first contender's "
+        "in the same round"
+    )
+    for name in ["cpu"] + (["cuda"] if torch.cuda.is_available() else []):
+        device = torch.device(name)
+        sizes = measure(device)
+        results[name] = {"machine": machine(device), "versions": versions(), **sizes}
+        for size, figures_of in sizes.items():
+            for task in tasks:
+                for contender, figures in figures_of[task].items():
+                    print(
+                        f"{name:4} {size:>10} {task:16} {contender:13} {figures['us']:9.1f} µs  "
+                        f"{figures['ratio']:.2f} "
+                        f"[{figures['ratio_low']:.2f}, {figures['ratio_high']:.2f}]"
+                    )
+    path.write_text(json.dumps(results, indent=1) + "\n")
