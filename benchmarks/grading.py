@@ -5,9 +5,9 @@
 
 The class hands in the exercise of chapter 2: right answers, saved by Jupyter or by Colab; every
 kind of wrong answer to its question `kl` that can be written in a line; notebooks that are damaged;
-and notebooks that attack. What each has earned is known beforehand. The two graders take turns, a half
-of the class each, with the same time-outs. nbgrader runs learners' code with the rights of whoever
-calls it, so here it is itself locked up: no network, nothing writable but its own course.
+and notebooks that attack. What each has earned is known beforehand. The two graders take turns, a
+half of the class each, with the same time-outs. nbgrader runs learners' code with the rights of
+whoever calls it, so here it is itself locked up: no network, nothing writable but its own course.
 """
 
 import argparse
