@@ -22,6 +22,7 @@ from torch import Tensor
 
 from gencourse.evaluation.points import refuse_unusable
 from gencourse.kernels.pairwise import distance_sum, rbf_sum
+from gencourse.kernels.pairwise.op import check_points
 
 __all__ = ["energy_distance", "frechet_distance", "median_bandwidths", "mmd2"]
 
@@ -128,4 +129,5 @@ def _sizes(x: Tensor, y: Tensor) -> tuple[int, int]:
                 f"{name} has 1 row; an unbiased estimate needs at least two, because no point is "
                 "compared with itself."
             )
+    check_points(x, y)
     return len(x), len(y)

@@ -37,11 +37,25 @@ def kl_divergence(
 ) -> Tensor:
     """KL(p ‖ q) = ∫ p(x) (log p(x) − log q(x)) dx over a square of the plane, in nats; a scalar.
 
-    Both functions map (B, 2) to (B,) and must be normalised (Kullback and Leibler, 1951).
+    Both functions map (B, 2) to (B,) and must be normalised (Kullback and Leibler, 1951). The other
+    way round, KL(q ‖ p), is another number: this one is infinite where q denies what p allows, and
+    asks of q to be everywhere that p is; that one asks it to be nowhere else. Where p is 0, nothing
+    is added.
+
+    Raises `ValueError` when p does not have its mass, to within 1 %, inside the square: it is not
+    normalised, or reaches beyond, or is too thin for the grid to see.
     """
     x = grid(2, extent, points)
-    p = log_p(x).exp() * (2 * extent / points) ** 2
-    return (p * (log_p(x) - log_q(x))).sum()
+    log_p_x, log_q_x = log_p(x), log_q(x)
+    p = log_p_x.exp() * (2 * extent / points) ** 2
+    mass = float(p.detach().sum())
+    if not abs(mass - 1) < 0.01:
+        raise ValueError(
+            f"the first density has mass {mass:.3g} in the square [−{extent:g}, {extent:g}]², "
+            "expected 1. It is not normalised, or reaches beyond the square (a larger extent), or "
+            f"is thinner than a cell of {2 * extent / points:.2g} (more points)."
+        )
+    return torch.where(p > 0, p * (log_p_x - log_q_x), 0.0).sum()
 
 
 def jensen_shannon(

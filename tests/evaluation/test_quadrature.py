@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gencourse.data.targets import EightGaussians, Ring
-from gencourse.evaluation.quadrature import grid, kl_divergence, log_normaliser
+from gencourse.evaluation.quadrature import LogDensity, grid, kl_divergence, log_normaliser
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
@@ -64,3 +64,45 @@ def test_mean_log_likelihood_falls_short_of_minus_the_entropy_by_the_kl() -> Non
     standard_error = float(shortfall.std()) / math.sqrt(len(x))
     kl = float(kl_divergence(p.log_prob, q.log_prob))
     assert abs(float(shortfall.mean()) - kl) < 4 * standard_error
+
+
+def test_kl_tells_a_model_that_covers_too_much_from_one_that_forgets() -> None:
+    """Each way round punishes one fault: forward the forgotten modes, backward the rest."""
+    p = EightGaussians()
+    wide = normal(1.5)
+    centre = p.means[0]
+    one = torch.distributions.Independent(
+        torch.distributions.Normal(centre, torch.full_like(centre, p.noise)), 1
+    )
+    covers, forgets = (
+        (kl_divergence(p.log_prob, q.log_prob, 6.0), kl_divergence(q.log_prob, p.log_prob, 6.0))
+        for q in (wide, one)
+    )
+    assert covers[0] < forgets[0]
+    assert covers[1] > forgets[1]
+    # One mode of eight, exact where it is: its price the wrong way round is that of choosing it.
+    assert math.isclose(float(forgets[1]), math.log(8), abs_tol=1e-3)
+
+
+def test_kl_adds_nothing_where_the_first_density_is_nothing() -> None:
+    def square(half: float) -> LogDensity:
+        inside = -2 * math.log(2 * half)
+        return lambda x: torch.where(x.abs().amax(-1) < half, inside, -math.inf)
+
+    small, large = square(1.0), square(2.0)
+    assert math.isclose(float(kl_divergence(small, large)), math.log(4), rel_tol=1e-6)
+    assert float(kl_divergence(large, small)) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("log_p", "found"),
+    [
+        (lambda x: normal(0.4).log_prob(x) + math.log(2), "mass 2 in"),
+        (lambda x: normal(5.0).log_prob(x), r"mass 0\.2"),
+        (lambda x: normal(0.4).log_prob(x) + math.nan, "mass nan"),
+    ],
+    ids=["not normalised", "beyond the square", "NaN"],
+)
+def test_kl_refuses_what_has_not_its_mass_in_the_square(log_p: LogDensity, found: str) -> None:
+    with pytest.raises(ValueError, match=found):
+        kl_divergence(log_p, normal(0.4).log_prob)

@@ -22,6 +22,7 @@ from gencourse.kernels.dispatch import Implementation
 from gencourse.kernels.pairwise import reference
 
 __all__ = [
+    "check_points",
     "count_within",
     "distance_sum",
     "fused_rbf_sum",
@@ -61,7 +62,7 @@ def rbf_sum(
     References:
         Gretton, Borgwardt, Rasch, Schölkopf and Smola (2012), A Kernel Two-Sample Test.
     """
-    _check_points(x, y)
+    check_points(x, y)
     _check_bandwidths(bandwidths)
     sigmas = [float(sigma) for sigma in bandwidths]
     chosen = dispatch.choose(impl, x.device)
@@ -94,7 +95,7 @@ def distance_sum(x: Tensor, y: Tensor, *, impl: Implementation = "auto") -> Tens
     References:
         Székely and Rizzo (2013), Energy Statistics: A Class of Statistics Based on Distances.
     """
-    _check_points(x, y)
+    check_points(x, y)
     return _run(impl, _distance_sum, reference.distance_sum, x, y)
 
 
@@ -122,7 +123,7 @@ def nearest(x: Tensor, y: Tensor, *, impl: Implementation = "auto") -> Tensor:
     References:
         Van den Oord, Vinyals and Kavukcuoglu (2017), Neural Discrete Representation Learning.
     """
-    _check_points(x, y)
+    check_points(x, y)
     _check_some(y, 1, "there is no nearest of none")
     return _run(impl, _nearest, reference.nearest, x, y)
 
@@ -149,7 +150,7 @@ def kth_neighbour_distance(
             no implementation.
         RuntimeError: If `impl="triton"` cannot run on this device.
     """
-    _check_points(x, y)
+    check_points(x, y)
     if k < 1:
         raise ValueError(f"k is {k}; neighbours are counted from 1, the nearest.")
     _check_some(y, k, f"so few have no neighbour number {k}")
@@ -175,7 +176,7 @@ def count_within(x: Tensor, y: Tensor, radii: Tensor, *, impl: Implementation = 
         ValueError: If shapes or devices do not fit, or if `impl` names no implementation.
         RuntimeError: If `impl="triton"` cannot run on this device.
     """
-    _check_points(x, y)
+    check_points(x, y)
     _check_radii(radii, y)
     return _run(impl, _count_within, reference.count_within, x, y, radii)
 
@@ -312,7 +313,8 @@ def _(x: Tensor, y: Tensor, radii: Tensor) -> Tensor:
     return triton.count_within(x, y, radii)
 
 
-def _check_points(x: Tensor, y: Tensor) -> None:
+def check_points(x: Tensor, y: Tensor) -> None:
+    """Refuse what are not two sets of points (N, D) and (M, D) of one dtype on one device."""
     points = {"x": x, "y": y}
     check_tensors(
         points,
