@@ -13,7 +13,7 @@ from gencourse.grading.question import Arguments, FunctionQuestion, Misconceptio
 
 __all__ = ["BITS"]
 
-WHERE = "Chapter 4"
+WHERE = "Chapter 4, “Digits, and bits per dimension”"
 
 
 def bits_per_dimension(log_density: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from gencourse.grading.question import Answer, Arguments, FunctionQuestion, Misc
 
 __all__ = ["COUPLE"]
 
-WHERE = "Chapter 4"
+WHERE = "Chapter 4, “What a determinant costs”"
 
 
 def couple(network: Answer, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from gencourse.grading.question import Arguments, FunctionQuestion, Misconceptio
 
 __all__ = ["FLOW_DENSITY"]
 
-WHERE = "Chapter 4"
+WHERE = "Chapter 4, “Mass, from one dimension up”"
 
 
 def flow_log_prob(z: Tensor, log_det: Tensor) -> Tensor:
