@@ -34,8 +34,8 @@ DENSE = (16, 32, 64, 128, 256, 512, 1024, 2048)
 TRIANGULAR = tuple(4**k for k in range(2, 11))
 FIT = 4
 """A power of D is fitted to this many of the largest D: small ones measure the call alone."""
-DIMENSIONS = (2, 8, 32, 128)
-BATCH, WIDTH, LAYERS, STEPS, ROUNDS = 64, 128, 4, 6, 9
+DIMENSIONS = (2, 8, 32, 64)
+BATCH, WIDTH, LAYERS, STEPS, ROUNDS = 64, 128, 4, 6, 5
 DIGITS = 100
 
 CPU = torch.device("cpu")

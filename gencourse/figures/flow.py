@@ -124,7 +124,7 @@ def costs(
     determinants: kind to dimensions and milliseconds. directions: kind of flow to dimensions,
     milliseconds for the density, and for as many samples.
     """
-    _, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.2))
+    _, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.0))
     for (name, (size, time)), style in zip(determinants.items(), ("-", "--"), strict=True):
         left.plot(size, time, color=INK, ls=style, marker="o", ms=3)
         left.annotate(name, (size[-1], time[-1]), (-4, 6), textcoords="offset points", ha="right")
@@ -144,7 +144,9 @@ def costs(
         )
     left.set(xscale="log", yscale="log", xlabel="dimension D", ylabel="ms", title="log |det J|")
     right.set(xscale="log", yscale="log", xlabel="dimension D", title="64 points, both directions")
-    right.legend(fontsize=7)
+    right.set_xticks(list(size), [str(each) for each in size], minor=False)
+    right.set_xticks([], minor=True)
+    right.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def paths(flow: ContinuousFlow, moments: Sequence[float], n: int = 1500, lines: int = 60) -> None:
