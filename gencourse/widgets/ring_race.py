@@ -13,9 +13,9 @@ class RingRace(LiveFigure):
     """Four families learn one target: VAE, GAN, flow and autoregressive model, side by side.
 
     Each has about two thousand parameters (the GAN's two networks 2403 together) and sees the same
-    data at 128 points a step. The meters are those of `gencourse.evaluation.coverage` on 300 samples
-    and 300 data, and the mean log-likelihood of these data, or its bound. In a notebook the state
-    can be read and set, as in `RingRace(data="eight", steps=0)`.
+    data at 128 points a step. The meters are those of `gencourse.evaluation.coverage`, on 300
+    samples and 300 data, and the mean log-likelihood of these data, or its bound. In a notebook the
+    state can be read and set, as in `RingRace(data="eight", steps=0)`.
     """
 
     name: ClassVar[str] = "ring-race"
