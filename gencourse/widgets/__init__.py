@@ -5,5 +5,6 @@ from gencourse.widgets.gan_game import GanGame
 from gencourse.widgets.latent_plane import LatentPlane
 from gencourse.widgets.pixel_chain import PixelChain
 from gencourse.widgets.ring_race import RingRace
+from gencourse.widgets.sampling_bill import SamplingBill
 
-__all__ = ["FlowGrid", "GanGame", "LatentPlane", "PixelChain", "RingRace"]
+__all__ = ["FlowGrid", "GanGame", "LatentPlane", "PixelChain", "RingRace", "SamplingBill"]

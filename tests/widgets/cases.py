@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page
 
-from gencourse.widgets import FlowGrid, GanGame, PixelChain, RingRace
+from gencourse.widgets import FlowGrid, GanGame, PixelChain, RingRace, SamplingBill
 from gencourse.widgets.base import LiveFigure
 
 OpenCase = Callable[..., Page]
@@ -41,6 +41,17 @@ CASES = (
         nonsense=(
             "flow=mine&t=-1&z=1,2,3&bend=1,2&dots=all&points=1&seed=-2",
             "t=abc&z=,&bend=9,9,9,9,9,9,9,9,9,9,9,9&points=x&leave=7&seed=0.5&__proto__=1",
+        ),
+    ),
+    Case(
+        figure=SamplingBill,
+        full="values=16384&steps=120&cached=true&own=12&clock=0.5",
+        slider="T, steps of a refinement",
+        canvas=".gm-cost canvas",
+        moves=True,
+        nonsense=(
+            "values=100&steps=0&own=-1&clock=2",
+            "values=x&steps=1.5&own=0.5&clock=,&cached=7&__proto__=1",
         ),
     ),
     Case(

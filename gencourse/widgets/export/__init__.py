@@ -7,7 +7,14 @@ the file (codes, their means) is computed from the weights so rounded, which the
 from collections.abc import Callable
 from pathlib import Path
 
-from gencourse.widgets.export import flow_grid, gan_game, latent_plane, pixel_chain, ring_race
+from gencourse.widgets.export import (
+    flow_grid,
+    gan_game,
+    latent_plane,
+    pixel_chain,
+    ring_race,
+    sampling_bill,
+)
 
 __all__ = ["EXPORTS"]
 
@@ -17,5 +24,6 @@ EXPORTS: dict[str, Callable[[Path, Path], None]] = {
     "latent-plane": latent_plane.write,
     "pixel-chain": pixel_chain.write,
     "ring-race": ring_race.write,
+    "sampling-bill": sampling_bill.write,
 }
 """For each figure, what writes its weights file and its picture."""
