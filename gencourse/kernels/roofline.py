@@ -66,24 +66,28 @@ class Step:
 
     Args:
         expression: What it computes.
-        elements: How many tensors of B·d numbers it reads or writes.
+        elements: How many tensors of B·d float32 numbers it reads or writes. One of booleans
+            counts as a quarter, one of 64-bit integers as two.
         rows: How many tensors of B numbers it reads or writes.
         flops: How many operations it does for each of the B·d elements.
         row_flops: How many it does for each of the B rows.
+        times: How many times it is launched.
     """
 
     expression: str
-    elements: int
-    rows: int = 0
+    elements: float
+    rows: float = 0
     flops: int = 1
     row_flops: int = 0
+    times: int = 1
 
 
 def total(steps: Iterable[Step], batch: int, d: int) -> Cost:
     """Add up steps over a (batch, d) float32 batch, each going to memory and back."""
-    steps = list(steps)
+    steps = [step for step in steps for _ in range(step.times)]
+    numbers = sum(step.elements * batch * d + step.rows * batch for step in steps)
     return Cost(
-        bytes=sum(step.elements * batch * d + step.rows * batch for step in steps) * FLOAT32_BYTES,
+        bytes=round(numbers * FLOAT32_BYTES),
         flops=sum(step.flops * batch * d + step.row_flops * batch for step in steps),
         launches=len(steps),
     )

@@ -239,7 +239,7 @@ def rational_quadratic_spline(
         theta = (u - bin.left) / bin.width
         image, log_det = rise(theta, bin), log_slope(theta, bin)
     y = torch.where(outside, x_, 2 * bound * image - bound)
-    return y.to(x.dtype), torch.where(outside, 0.0, log_det).sum(-1)
+    return y.to(x.dtype), log_det.masked_fill(outside, 0.0).sum(-1)
 
 
 def bend(theta: Tensor, bin: Bin) -> Tensor:
