@@ -56,6 +56,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_complete
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from gencourse.grading.backends import BACKENDS
@@ -83,7 +84,7 @@ from gencourse.grading.preflight import (
     submissions_in,
 )
 from gencourse.grading.question import Assignment, WrittenQuestion
-from gencourse.grading.questions import assignment
+from gencourse.grading.questions import MODULES, assignment
 from gencourse.grading.release import CHECKOUT
 from gencourse.grading.repair import graft
 from gencourse.grading.results import (
@@ -313,10 +314,11 @@ def workers(
     except (OSError, TimeoutError, ValueError) as error:
         raise CourseError(f"There is no Dask scheduler at {scheduler} ({error}).") from None
     with client:
-        versions = client.run(code_version)
+        module = MODULES[task.exercise.name]
+        ours, versions = code_version(module), client.run(code_version, module)
         if not versions:
             raise CourseError(f"The scheduler at {scheduler} has no workers.")
-        if other := [worker for worker, found in versions.items() if found != code_version()]:
+        if other := [worker for worker, found in versions.items() if found != ours]:
             raise CourseError(
                 f"{', '.join(other)}: another version of gencourse is installed there than here."
             )
@@ -458,12 +460,16 @@ def is_current(old: Result | None, submission: Submission, version: bytes) -> bo
 def version_of(release: bytes, exercise: Assignment) -> bytes:
     """The release, the points and this package's way of marking it, in short."""
     weights = repr([(question.name, question.points) for question in exercise.questions])
-    return hashlib.sha256(b"".join([release, weights.encode(), code_version()])).digest()
+    return hashlib.sha256(
+        b"".join([release, weights.encode(), code_version(MODULES[exercise.name])])
+    ).digest()
 
 
-def code_version() -> bytes:
-    """This package's way of marking, in short."""
-    sources = (path.read_bytes() for path in sorted(HERE.rglob("*.py")))
+def code_version(questions_module: str) -> bytes:
+    """This package's way of marking the exercise whose questions are in a module, in short."""
+    module = Path(str(import_module(questions_module).__file__))
+    questions = sorted(module.parent.glob("*.py")) if module.name == "__init__.py" else [module]
+    sources = (path.read_bytes() for path in (*sorted(HERE.glob("*.py")), *questions))
     return hashlib.sha256(b"".join(sources)).digest()
 
 
