@@ -98,10 +98,10 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
         ‖μ_x − μ_y‖² + tr(Σ_x + Σ_y − 2 (Σ_x Σ_y)^½)
 
     x (N, D) and y (M, D) with N, M ≥ 2. The trace of the square root is the sum of the singular
-    values of R_x R_yᵀ, for any R with RᵀR = Σ, and the centred points have one in their QR
-    factorisation: no square root of a matrix that is not symmetric, nothing added to a diagonal,
-    and it holds with fewer points than dimensions. Few points make it too large: two halves of one
-    set are not at distance 0, so compare models at one N.
+    values of R_x R_yᵀ, for any R with RᵀR = Σ, and the eigenvectors of Σ give one: no square root
+    of a matrix that is not symmetric, nothing added to a diagonal, and it holds with fewer points
+    than dimensions. Few points make it too large: two halves of one set are not at distance 0, so
+    compare models at one N.
 
     Raises as `mmd2` does (Dowson and Landau, 1982; Heusel et al., 2017, for features).
     """
@@ -115,9 +115,11 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
 @torch.no_grad()
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (D,) of the points (N, D) and a root R of their covariance, RᵀR = Σ."""
-    mean = x.double().mean(0)
-    root = torch.linalg.qr((x - mean) / (len(x) - 1) ** 0.5, mode="r").R
-    return mean, root
+    points = x.double()
+    mean = points.mean(0)
+    points = points - mean
+    variances, axes = torch.linalg.eigh(points.mT @ points / (len(x) - 1))
+    return mean, variances.clamp(min=0).sqrt()[:, None] * axes.mT
 
 
 def _sizes(x: Tensor, y: Tensor) -> tuple[int, int]:

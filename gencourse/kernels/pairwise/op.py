@@ -100,7 +100,7 @@ def distance_sum(x: Tensor, y: Tensor, *, impl: Implementation = "auto") -> Tens
 
 
 def nearest(x: Tensor, y: Tensor, *, impl: Implementation = "auto") -> Tensor:
-    r"""Find the nearest y to every x, the first of equals.
+    r"""Find the nearest y to every x.
 
     $$ a_i = \arg\min_j \lVert x_i - y_j \rVert $$
 
@@ -113,6 +113,8 @@ def nearest(x: Tensor, y: Tensor, *, impl: Implementation = "auto") -> Tensor:
 
     Returns:
         Indices from 0 to M - 1, with shape (N,), int64. A distance that is NaN counts as infinite.
+        Where several are nearest to within float32's rounding, it may be any of them; copies of one
+        point give the first.
 
     Raises:
         TypeError: If the points are not floating-point tensors of one dtype.

@@ -17,10 +17,11 @@ N + M, and time is that of the matrix products: each tile is one,
 $$ \lVert x - y \rVert^2 = (-2x,\ \lVert x \rVert^2,\ 1) \cdot (y,\ 1,\ \lVert y \rVert^2). $$
 
 The price of that identity is cancellation: where two points are close, two large numbers are
-subtracted. The sum $s$ bears it, once both sets are centred. A distance does not: a point must be
-at distance 0 from its copy, and two equal distances must compare as equal. So the other four form
-their products in float64, and float64 points subtract first and square afterwards. In float64,
-everything here is the truth that the kernels are tested against.
+subtracted. The sum $s$ bears it, once both sets are centred, and so does the index $a$: of two that
+are equally near but for rounding, either will do. A distance does not: a point must be at distance
+0 from its copy, and two equal distances must compare as equal. So $t$, $d$ and $c$ form their
+products in float64, and float64 points subtract first and square afterwards. In float64, everything
+here is the truth that the kernels are tested against.
 """
 
 import math
@@ -172,8 +173,13 @@ def gradients(
     return torch.cat(grad_x).to(x.dtype), torch.cat(grad_y).to(y.dtype)
 
 
-def exact_tiles(x: Tensor, y: Tensor) -> Iterator[list[Tensor]]:
-    """Squared distances in float64, none cancelled away: for each block of x, its tiles along y."""
+def square_tiles(
+    x: Tensor, y: Tensor, products: torch.dtype = torch.float64
+) -> Iterator[list[Tensor]]:
+    """Squared distances: for each block of x, its tiles along y.
+
+    By products in float64 none cancels away; products in float32 are enough to choose by.
+    """
     if x.dtype is torch.float64:
         for row in x.split(SIDE):
             yield [
@@ -181,7 +187,7 @@ def exact_tiles(x: Tensor, y: Tensor) -> Iterator[list[Tensor]]:
                 for column in y.split(SIDE)
             ]
         return
-    left, right = factors(x.double(), y.double(), keep=1 - HAIR)
+    left, right = factors(x.to(products), y.to(products), keep=1 - HAIR)
     for row in left.split(SIDE):
         yield [row @ column.mT for column in right.split(SIDE)]
 
@@ -200,7 +206,7 @@ def distance_sum(x: Tensor, y: Tensor) -> Tensor:
     precise = torch.promote_types(x.dtype, torch.float32)
     sums = [
         torch.stack([distance(tile, precise).sum(1).double() for tile in tiles]).sum(0)
-        for tiles in exact_tiles(x, y)
+        for tiles in square_tiles(x, y)
     ]
     return torch.cat(sums).to(precise)
 
@@ -217,12 +223,9 @@ def nearest(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         Indices from 0 to M - 1, with shape (N,), int64.
     """
-    precise = torch.promote_types(x.dtype, torch.float32)
     found = []
-    for tiles in exact_tiles(x, y):
-        # Rounded before they are compared: what is equal stays equal, however it was computed.
-        rounded = [tile.to(precise).clamp(min=0) for tile in tiles]
-        smallest = [tile.nan_to_num(nan=math.inf, posinf=math.inf).min(1) for tile in rounded]
+    for tiles in square_tiles(x, y, products=torch.float32):
+        smallest = [tile.nan_to_num(nan=math.inf, posinf=math.inf).min(1) for tile in tiles]
         block = torch.stack([values for values, _ in smallest]).argmin(0)
         within = torch.stack([indices for _, indices in smallest]).gather(0, block[None])[0]
         found.append(block * SIDE + within)
@@ -242,7 +245,7 @@ def kth_neighbour_distance(x: Tensor, y: Tensor, k: int) -> Tensor:
     """
     precise = torch.promote_types(x.dtype, torch.float32)
     distances = []
-    for tiles in exact_tiles(x, y):
+    for tiles in square_tiles(x, y):
         few = [tile.topk(min(k, tile.shape[1]), largest=False).values for tile in tiles]
         kth = torch.cat(few, dim=1).topk(k, largest=False).values.amax(1)
         distances.append(distance(kth, precise).nan_to_num(nan=math.inf, posinf=math.inf))
@@ -262,7 +265,7 @@ def count_within(x: Tensor, y: Tensor, radii: Tensor) -> Tensor:
     """
     precise = torch.promote_types(x.dtype, torch.float32)
     counts = []
-    for tiles in exact_tiles(x, y):
+    for tiles in square_tiles(x, y):
         within = [
             (distance(tile, precise) <= r).sum(1)
             for tile, r in zip(tiles, radii.to(precise).split(SIDE), strict=True)
