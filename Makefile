@@ -58,7 +58,7 @@ widgets: .venv/.dev
 	$(BIN)/python -m tools.widgets
 
 bench: .venv/.dev
-	$(BIN)/python -m benchmarks.kernels.reparameterize_kl
+	$(BIN)/python -m benchmarks
 
 colab-check: .venv/.dev
 	$(BIN)/python -m tools.colab_check

@@ -128,10 +128,14 @@ def three_alike(randn: Draw, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
 
 
 def spline(randn: Draw, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
-    """One number in twenty lies outside the interval; at least two bins, at most eight."""
+    """One number in twenty lies outside the interval; at least two bins, at most eight.
+
+    Half a standard deviation keeps the curve from being so steep that one number's rounding
+    outweighs all others'.
+    """
     bins = 2 + sum(shape) % 7
-    x, widths, heights = 1.5 * randn(*shape), randn(*shape, bins), randn(*shape, bins)
-    return x, widths, heights, randn(*shape, bins - 1)
+    x, widths, heights = 1.5 * randn(*shape), randn(*shape, bins) / 2, randn(*shape, bins) / 2
+    return x, widths, heights, randn(*shape, bins - 1) / 2
 
 
 def pixels(randn: Draw, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
