@@ -7,6 +7,7 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
+from matplotlib.patches import Circle
 from torch import Tensor
 
 from gencourse.data import Target
@@ -105,12 +106,13 @@ def hole(data: Target, flows: Mapping[str, Flow], radius: float, floor: float = 
     """Logarithm of the density of the data and of each flow, on one scale that stops at `floor`."""
     points = plane_grid(data.extent).reshape(-1, 2)
     _, axes = plt.subplots(1, 1 + len(flows), figsize=(7.4, 2.7))
-    for ax, (title, model) in zip(axes, {"Data": data, **flows}.items(), strict=True):
+    densities = {"Data": data.log_prob, **{name: flow.log_prob for name, flow in flows.items()}}
+    for ax, (title, log_prob) in zip(axes, densities.items(), strict=True):
         with torch.no_grad():
-            log_density = model.log_prob(points).clamp(min=floor).view(240, 240)
+            log_density = log_prob(points).clamp(min=floor).view(240, 240)
         edge = (-data.extent, data.extent, -data.extent, data.extent)
         ax.imshow(log_density.numpy(), extent=edge, vmin=floor, vmax=0, interpolation="none")
-        ax.add_patch(plt.Circle((0, 0), radius, fill=False, color=MODEL, ls="--"))
+        ax.add_patch(Circle((0, 0), radius, fill=False, color=MODEL, ls="--"))
         plane_axes(ax, data.extent)
         ax.set_title(title)
 
