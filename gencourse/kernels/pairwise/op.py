@@ -241,7 +241,8 @@ def _gradients(
 ) -> tuple[Tensor, Tensor]:
     if differentiated_again():
         return reference.gradients(grad, x, y, bandwidths)
-    return _rbf_sum_backward(grad, x, y, bandwidths)
+    grad_x, grad_y = _rbf_sum_backward(grad, x, y, bandwidths)
+    return grad_x, grad_y
 
 
 fused_rbf_sum = fuse(torch.ops.gencourse.rbf_sum, reference.rbf_sum, _gradients)
