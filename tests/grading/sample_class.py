@@ -195,7 +195,7 @@ def cases(private: list[str]) -> dict[str, tuple[dict[str, str], Handed]]:
                     "import sys, warnings\nwarnings.warn('careful')\nprint('x' * 10**6)\n"
                     f"print('error', file=sys.stderr)\n{RIGHT_SOFTPLUS}"
                 ),
-                "square": square(textwrap.dedent(DISK) + RIGHT_SQUARE),
+                "square": DISK + square(RIGHT_SQUARE),
             },
             Handed(FULL),
         ),
@@ -253,11 +253,12 @@ def cases(private: list[str]) -> dict[str, tuple[dict[str, str], Handed]]:
             Handed(neither, ("PermissionError", "more threads than")),
         ),
         "fork": (
-            {
-                "softplus": softplus(f"import os\nos.fork()\n{RIGHT_SOFTPLUS}"),
-                "square": square("return list(range(10**6))"),
-            },
-            Handed(neither, ("PermissionError", "too large")),
+            {"softplus": softplus(f"import os\nos.fork()\n{RIGHT_SOFTPLUS}")},
+            Handed(zero_softplus, ("PermissionError",)),
+        ),
+        "huge": (
+            {"softplus": softplus("return list(range(10**6))")},
+            Handed(zero_softplus, ("too large",)),
         ),
         "calls out and peeks": (
             {

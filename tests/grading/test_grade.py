@@ -30,7 +30,7 @@ from gencourse.grading.release import release
 from gencourse.grading.results import load, load_all, safe_name
 from gencourse.grading.sandbox import SandboxUnavailableError
 
-LIMITS = Limits(cell=3, question=3, submission=60)
+LIMITS = Limits(cell=5, question=5, submission=90)
 COMMAND = """
 import sys
 sys.path.insert(0, {tests!r})
