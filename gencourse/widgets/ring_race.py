@@ -35,7 +35,7 @@ class RingRace(LiveFigure):
         "samples of the model after some training, lie on it more or less closely; the VAE's are "
         "spread widest. Under each square stand its precision, recall, likelihood and cost."
     )
-    picture_size: ClassVar[tuple[int, int]] = (684, 380)
+    picture_size: ClassVar[tuple[int, int]] = (684, 190)
 
     _esm = STATIC / "ring-race.mjs"
 

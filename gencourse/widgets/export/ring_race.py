@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from gencourse.widgets.export.networks import Tensors
 from gencourse.widgets.ring_race import RingRace
@@ -64,9 +64,12 @@ def _is_network(state: object) -> bool:
 def ring_race_picture(race: dict[str, Any]) -> Image.Image:
     """The four squares in the starting state, ink on white, in the figure's own proportions."""
     side, gap, top, scale = 161, 13, 26, 2  # drawn twice as large, so that marks are smooth
-    picture = Image.new("L", (684, 380), RAISED)
+    picture = Image.new("L", (684, 190), RAISED)
     pixels = side * scale
-    for lane, made in enumerate(race["made"].values()):
+    words = ImageDraw.Draw(picture)
+    for lane, (name, made) in enumerate(race["made"].items()):
+        title = name.upper() if len(name) == 3 else name
+        words.text((lane * (side + gap), 2), title, INK, ImageFont.load_default(15))
         square = Image.new("L", (pixels, pixels), 255)
         pen = ImageDraw.Draw(square)
         for points, radius, shade in ((race["real"], 2, 190), (made, 3, INK)):
