@@ -27,8 +27,9 @@ this order:
     The public name, and nothing else.
 
 Beside the folders stand `dispatch.py`, the one place that chooses between implementations,
-`autograd.py`, which gives a fused operation its derivatives, `checks.py`, the errors that all of them
-share, and `roofline.py`, the one model of what hardware allows. Every operation takes the same last argument:
+`autograd.py`, which gives a fused operation its derivatives, `checks.py`, the errors that all of
+them share, and `roofline.py`, the one model of what hardware allows. Every operation takes the same
+last argument:
 
 `impl="auto"`
     The kernel on a GPU that can run it, the reference everywhere else. The right choice unless you
