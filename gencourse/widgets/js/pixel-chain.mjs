@@ -151,7 +151,7 @@ export default liveFigure((frame) => {
   const order = choice({ label: "order", options: words(ORDER_NAMES), onchange: (order) => set({ order }) });
   const source = choice({
     label: "next pixel",
-    options: words({ model: "drawn by the model", digit: "taken from the digit" }),
+    options: words({ model: "drawn", digit: "the digit’s" }),
     onchange: (source) => set({ source }),
   });
   const seed = numberField({ label: "seed", onchange: (seed) => set({ seed }) });
