@@ -77,7 +77,7 @@ def test_inputs_may_have_any_strides(operation: Operation) -> None:
 
 @operations
 def test_the_public_function_runs_the_kernels(operation: Operation) -> None:
-    inputs = operation.inputs(2, 2)
+    inputs = operation.inputs(1, 2)
     operation.leaves(inputs)
 
     def by_kernel(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
