@@ -32,7 +32,8 @@ from gencourse.grading.sandbox import SandboxUnavailableError
 
 LIMITS = Limits(cell=5, question=5, submission=90)
 COMMAND = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 sys.path.insert(0, {tests!r})
 from gencourse.grading import questions
 questions.MODULES["00-sample"] = "sample_exercise"
