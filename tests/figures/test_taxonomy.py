@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from gencourse import bench
 from gencourse.data import EightGaussians, Ring
 from gencourse.evaluation.exact_routes import discriminate
 from gencourse.figures import taxonomy, use_look
@@ -21,6 +22,7 @@ FIGURES: dict[str, Callable[[], None]] = {
     "arrangement": taxonomy.arrangement,
     "empty_cells": lambda: taxonomy.empty_cells([2, 4], {10: [0.1, 0.8], 1000: [0.0, 0.4]}),
     "critic_along_a_ray": lambda: taxonomy.critic_along_a_ray(Ring(), Ring(2.1), [1.0, 2.0]),
+    "trade": lambda: taxonomy.trade(bench.result("map")["results"]),
 }
 
 
