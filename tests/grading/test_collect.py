@@ -52,7 +52,7 @@ LAYOUTS = {
         {
             f"Ada Lovelace_12_assignsubmission_file_/{NAME}.ipynb": NOTEBOOK,
             "Ada Lovelace_12_assignsubmission_onlinetext_/onlinetext.html": b"<p>see file</p>",
-            f"Bob Byron_13_assignsubmission_file_/work/{NAME}.ipynb": NOTEBOOK,
+            f"Bob Byron_13_assignsubmission_file_/answers/{NAME}.ipynb": NOTEBOOK,
         },
         {
             "Ada Lovelace 12": Collected("Ada Lovelace", "moodle", "12"),
