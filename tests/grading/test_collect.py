@@ -197,7 +197,11 @@ def test_any_bytes_are_collected_or_refused(course, tmp_path, data, at, value):
         assert found
 
 
-@given(st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=6, unique=True))
+# zipfile ends a name at a zero byte as it writes the archive, so no such name would arrive.
+TEXT = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=30)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=6, unique=True))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_name_loses_a_notebook_or_leaves_the_course(course, tmp_path, names):
     """Whatever the files are called, each notebook is somebody's, and is inside the course."""
