@@ -145,7 +145,7 @@ def items_in(export: Path) -> Iterator[Item]:
             yield from from_archive(archive)
     except FileNotFoundError:
         raise CourseError(f"{export} does not exist.") from None
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise CourseError(
             f"{export} is no folder and no zip file that can be read: {error}"
         ) from None
