@@ -173,6 +173,9 @@ def from_archive(archive: zipfile.ZipFile) -> Iterator[Item]:
             f"The archive has {len(entries):,} entries; the limit is {MOST_ENTRIES:,}."
         )
     for entry in entries:
+        if not entry.filename:
+            yield Item(PurePosixPath("?"), problem="It has no name in the archive.")
+            continue
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if entry.is_dir() or hidden(PurePosixPath(*(p for p in path.parts if p != ".."))):
             continue
