@@ -67,5 +67,5 @@ def test_resuming_another_recipe_is_refused_without_a_traceback(tmp_path, capsys
 
 def test_unknown_name_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit):
-        main(["train", "gan"])
+        main(["train", "no-such-model"])
     assert "vae-2d" in capsys.readouterr().err
