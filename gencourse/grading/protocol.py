@@ -30,6 +30,7 @@ HEADER = struct.Struct("<II")
 MAX_JSON = 1 << 20
 MAX_ARRAYS = 1 << 25
 MAX_DIMENSIONS = 8
+MAX_PARTS = 10_000
 MAX_INTEGER = (1 << 63) - 1
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -47,7 +48,8 @@ class ProtocolError(ValueError):
 def plain(result: object, depth: int = 3) -> Value:
     """What a function returned, as a value that may cross: detached, dense, on the CPU.
 
-    NumPy arrays become tensors and lists become tuples. Raises `TypeError` for anything else.
+    NumPy arrays become tensors and lists become tuples. Raises `TypeError` for anything else, and
+    for a list of many parts: each is written down by itself, which takes far longer than a tensor.
     """
     if isinstance(result, Tensor):
         if result.device.type == "meta":
@@ -61,6 +63,10 @@ def plain(result: object, depth: int = 3) -> Value:
         return result
     if isinstance(result, int) and abs(result) <= MAX_INTEGER:
         return result
+    if isinstance(result, list | tuple) and len(result) > MAX_PARTS:
+        raise TypeError(
+            f"The answer is too large: a list of {len(result):,} parts. Return a tensor instead."
+        )
     if isinstance(result, list | tuple) and depth > 0:
         return tuple(plain(part, depth - 1) for part in result)
     raise TypeError(

@@ -116,3 +116,9 @@ def test_any_values_are_either_a_message_or_refused(values, arrays):
 def test_deep_nesting_is_refused():
     with pytest.raises(ProtocolError):
         unpack(b'{"values":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b"")
+
+
+def test_a_list_of_many_parts_is_refused_before_it_is_taken_apart():
+    assert len(plain([0] * 10_000)) == 10_000
+    with pytest.raises(TypeError, match=r"too large: a list of 1,000,000 parts\. Return a tensor"):
+        plain([0] * 10**6)
